@@ -1,0 +1,3 @@
+"""Domain corpora in, an adapted language model and an honest report of what it gained and lost out."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,355 @@
+"""What a run consists of: every stage with its key, its inputs and its folder.
+
+A stage's code is imported when it runs, and not before: to know that nothing is left to do costs no more than to read
+the manifests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm import manifest
+from domainlm.digest import code_digest, digest, file_digest, library_versions, seed_for
+from domainlm.errors import StageError
+from domainlm.manifest import Made, Manifest, Request
+from domainlm.specs.project import Run
+from domainlm.specs.run import ModelSpec, RecipeSpec
+
+Finished = Mapping[str, Manifest]
+"""Manifests of finished stages by stage id."""
+
+_CODE: dict[str, tuple[str, ...]] = {
+    "corpus": ("domainlm.corpus.build", "domainlm.corpus.filters"),
+    "tokenizer": ("domainlm.tokens.train",),
+    "tokens": ("domainlm.tokens.write",),
+    "items": ("domainlm.evaluate.items",),
+    "mix": ("domainlm.mix.budget",),
+    "train": ("domainlm.train.stage", "domainlm.train.loop", "domainlm.train.objectives"),
+    "evaluate": ("domainlm.evaluate.run",),
+    "compare": ("domainlm.evaluate.compare",),
+    "report": ("domainlm.report.page",),
+}
+"""The modules whose source, and that of all they import, is part of a stage's key."""
+
+_LIBRARIES: dict[str, tuple[str, ...]] = {
+    "corpus": ("datatrove", "datasets", "numpy", "pyarrow", "scipy", "xxhash"),
+    "tokenizer": ("tokenizers", "transformers"),
+    "tokens": ("numpy", "tokenizers"),
+    "items": ("pyarrow",),
+    "mix": ("numpy",),
+    "train": ("safetensors", "torch", "transformers"),
+    "evaluate": ("lm_eval", "torch", "transformers"),
+    "compare": ("numpy", "pyarrow"),
+    "report": (),
+}
+"""The libraries whose version is part of a stage's key."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One step of a run."""
+
+    id: str
+    """`corpus`, `tokenizer`, `tokens`, `items`, `mix/MODEL`, `train/MODEL`, `evaluate/MODEL`, `compare`, `report`."""
+    command: str
+    """The command of `domainlm` that runs it."""
+    needs: tuple[str, ...]
+    """Ids of the stages whose manifests it reads."""
+
+    @property
+    def kind(self) -> str:
+        return self.id.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        """Name of the model that it is about, or empty."""
+        return self.id.partition("/")[2]
+
+
+def stages(run: Run) -> list[Stage]:
+    """Every stage of a run, each after the stages that it needs."""
+    listed = [
+        Stage(id="corpus", command="corpus", needs=()),
+        Stage(id="tokenizer", command="tokenizer", needs=("corpus",)),
+        Stage(id="tokens", command="mix", needs=("corpus", "tokenizer")),
+        Stage(id="items", command="evaluate", needs=("corpus",)),
+    ]
+    for name in _by_ancestry(run.spec.models):
+        model = run.spec.models[name]
+        if model.mix is not None:
+            listed.append(Stage(id=f"mix/{name}", command="mix", needs=("tokens",)))
+            origin = _origin(run, model.start)
+            base = (f"train/{origin}",) if origin in run.spec.models else ()
+            needs = (f"mix/{name}", "tokens", "tokenizer", *base)
+            listed.append(Stage(id=f"train/{name}", command="train", needs=needs))
+        trained = (f"train/{name}",) if model.mix is not None else ("tokenizer",)
+        listed.append(Stage(id=f"evaluate/{name}", command="evaluate", needs=("corpus", "items", *trained)))
+    evaluations = tuple(stage.id for stage in listed if stage.kind == "evaluate")
+    listed.append(Stage(id="compare", command="evaluate", needs=evaluations))
+    listed.append(Stage(id="report", command="report", needs=tuple(stage.id for stage in listed)))
+    return listed
+
+
+def _by_ancestry(models: Mapping[str, ModelSpec]) -> list[str]:
+    """Model names, each after the one that it starts from, otherwise in the spec's order."""
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        start = models[name].start
+        if start in models and start not in ordered:
+            visit(start)
+        if name not in ordered:
+            ordered.append(name)
+
+    for name in models:
+        visit(name)
+    return ordered
+
+
+def _origin(run: Run, start: str | None) -> str | None:
+    """Where a model's weights really come from: a model that this run trains, or a name from outside it."""
+    while start in run.spec.models and run.spec.models[start].mix is None:
+        start = run.spec.models[start].start
+    return start
+
+
+def done(run: Run, workspace: Path) -> dict[str, Manifest]:
+    """Manifests of the stages that are finished for this very spec, code and input, by stage id."""
+    finished: dict[str, Manifest] = {}
+    for stage in stages(run):
+        if all(need in finished for need in stage.needs):
+            made = manifest.read(request(run, stage, finished).folder(workspace))
+            if made is not None:
+                finished[stage.id] = made
+    return finished
+
+
+def run_stage(run: Run, stage_id: str, workspace: Path, *, workers: int | None = None) -> Manifest:
+    """The manifest of one stage, made now unless it is finished; StageError where a stage that it needs is not."""
+    by_id = {stage.id: stage for stage in stages(run)}
+    stage = by_id[stage_id]
+    finished = done(run, workspace)
+    missing = [need for need in stage.needs if need not in finished]
+    if missing:
+        first = by_id[missing[0]]
+        option = f" --model {first.model}" if first.model else ""
+        raise StageError(
+            f"{stage_id} needs {missing[0]}, which is not made yet: domainlm {first.command} {run.path}{option}"
+        )
+    workers = workers or os.cpu_count() or 1
+    work = _WORK[stage.kind]
+    return manifest.make(
+        request(run, stage, finished), workspace, lambda folder: work(run, stage, finished, folder, workers)
+    )
+
+
+def request(run: Run, stage: Stage, finished: Finished) -> Request:
+    """What is asked of a stage, its key included; the stages that it needs must be in `finished`."""
+    spec, outside = _asked(run, stage)
+    return Request(
+        stage=stage.kind,
+        name=stage.model or run.spec.name,
+        spec=spec,
+        seed=_seed(run, stage),
+        code=code_digest(*_CODE[stage.kind]),
+        libraries=library_versions(*_LIBRARIES[stage.kind]),
+        inputs={need: finished[need].digest() for need in stage.needs} | outside,
+    )
+
+
+def _seed(run: Run, stage: Stage) -> int:
+    if stage.kind == "mix":
+        return seed_for(run.spec.seed, "mix", run.spec.models[stage.model].mix or "")
+    return seed_for(run.spec.seed, stage.id)
+
+
+def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
+    """The part of the spec that decides what a stage makes, and digests of what it reads from outside the workspace."""
+    spec = run.spec
+    match stage.kind:
+        case "corpus":
+            from domainlm.corpus.sources import fingerprints
+
+            domains = list(run.domains.values())
+            return {"corpus": spec.corpus, "domains": domains}, dict(fingerprints(domains, run.root))
+        case "tokenizer":
+            return run.tokenizer, _outside(run.tokenizer.pretrained, run)
+        case "items":
+            return {"items_per_domain": spec.evaluate.items_per_domain}, {}
+        case "mix":
+            model, recipe = _trained(run, stage)
+            assert model.mix is not None
+            return {"mix": run.mixes[model.mix], "rows": _rows(recipe)}, {}
+        case "train":
+            model, recipe = _trained(run, stage)
+            return {"model": model, "recipe": recipe}, _outside(_origin(run, model.start), run)
+        case "evaluate":
+            suites = [folder / path.name for folder in _suites(run) for path in sorted(folder.glob("*.yaml"))]
+            files = {path.relative_to(run.root).as_posix(): file_digest(path) for path in suites}
+            return spec.evaluate, _outside(_origin(run, stage.model), run) | {"evals": digest(files)}
+        case "compare":
+            return {"pairs": _pairs(run), "bootstrap_samples": spec.evaluate.bootstrap_samples}, {}
+        case "report":
+            return spec, {}
+        case _:
+            return None, {}
+
+
+def _trained(run: Run, stage: Stage) -> tuple[ModelSpec, RecipeSpec]:
+    model = run.spec.models[stage.model]
+    assert model.recipe is not None
+    return model, run.spec.recipes[model.recipe]
+
+
+def _rows(recipe: RecipeSpec) -> dict[str, int]:
+    return {
+        "sequence_tokens": recipe.sequence_tokens,
+        "batch_rows": recipe.batch_tokens // recipe.sequence_tokens,
+    }
+
+
+def _suites(run: Run) -> list[Path]:
+    return [run.root / "evals" / suite for suite in run.spec.evaluate.suites]
+
+
+def _pairs(run: Run) -> list[tuple[str, str]]:
+    """(base, adapted) for each model that continues another of this run."""
+    models = run.spec.models
+    return [(model.start, name) for name, model in models.items() if model.start in models and model.start]
+
+
+def _outside(start: str | None, run: Run) -> dict[str, str]:
+    """Digest of a model or tokenizer that the run does not make: of its files, or of the revision that is locked."""
+    if start is None or start in run.spec.models:
+        return {}
+    if start.startswith("hf:"):
+        from domainlm.specs.lock import revision_of
+
+        return {start: revision_of(run, start) or "not locked"}
+    files = sorted(path for path in (run.root / start).rglob("*") if path.is_file())
+    return {start: digest({path.name: file_digest(path) for path in files})}
+
+
+def _weights(run: Run, name: str | None, finished: Finished) -> Path:
+    """The folder that holds the weights of a model of this run, or of one from outside it."""
+    origin = _origin(run, name)
+    assert origin is not None
+    if origin in run.spec.models:
+        return finished[f"train/{origin}"].folder / "model"
+    if origin.startswith("hf:"):
+        from domainlm.train.model import download
+
+        return download(origin, run)
+    return run.root / origin
+
+
+Work = Callable[[Run, Stage, Finished, Path, int], Made]
+
+
+def _corpus(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.corpus.build import build
+
+    return build(run.spec.corpus, list(run.domains.values()), folder, root=run.root, workers=workers)
+
+
+def _tokenizer(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.tokens.train import train
+
+    return train(run.tokenizer, finished["corpus"], folder, seed=_seed(run, stage), root=run.root)
+
+
+def _tokens(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.tokens.write import write
+
+    return write(finished["tokenizer"], finished["corpus"], folder, workers=workers)
+
+
+def _items(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.evaluate.items import build
+
+    per_domain = run.spec.evaluate.items_per_domain
+    return build(finished["corpus"], list(run.domains), per_domain, folder, seed=_seed(run, stage))
+
+
+def _mix(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.mix.budget import build
+
+    model, recipe = _trained(run, stage)
+    assert model.mix is not None
+    return build(run.mixes[model.mix], finished["tokens"], folder, seed=_seed(run, stage), **_rows(recipe))
+
+
+def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.train.stage import train
+
+    model, recipe = _trained(run, stage)
+    return train(
+        stage.model,
+        model,
+        recipe,
+        mix=finished[f"mix/{stage.model}"],
+        tokens=finished["tokens"],
+        tokenizer=finished["tokenizer"],
+        start=None if model.start is None else _weights(run, model.start, finished),
+        folder=folder,
+        seed=_seed(run, stage),
+    )
+
+
+def _evaluate(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.evaluate.run import evaluate
+
+    return evaluate(
+        run.spec.evaluate,
+        name=stage.model,
+        model=_weights(run, stage.model, finished),
+        corpus=finished["corpus"],
+        items=finished["items"],
+        evals=run.root / "evals",
+        folder=folder,
+        seed=_seed(run, stage),
+    )
+
+
+def _compare(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.evaluate.compare import compare
+
+    evaluations = {need.partition("/")[2]: finished[need] for need in stage.needs}
+    return compare(run.spec.evaluate, pairs=_pairs(run), evaluations=evaluations, folder=folder, seed=_seed(run, stage))
+
+
+def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.report.page import build
+
+    def by_model(kind: str) -> dict[str, Manifest]:
+        return {name: finished[f"{kind}/{name}"] for name in run.spec.models if f"{kind}/{name}" in finished}
+
+    return build(
+        run.spec.title or run.spec.name,
+        run.spec.model_dump(mode="json"),
+        corpus=finished["corpus"],
+        tokenizer=finished["tokenizer"],
+        tokens=finished["tokens"],
+        mixes=by_model("mix"),
+        trainings=by_model("train"),
+        evaluations=by_model("evaluate"),
+        comparison=finished["compare"],
+        folder=folder,
+    )
+
+
+_WORK: dict[str, Work] = {
+    "corpus": _corpus,
+    "tokenizer": _tokenizer,
+    "tokens": _tokens,
+    "items": _items,
+    "mix": _mix,
+    "train": _train,
+    "evaluate": _evaluate,
+    "compare": _compare,
+    "report": _report,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,10 +178,7 @@ def make(request: Request, workspace: Path, do: Callable[[Path], Made]) -> Manif
         folder=folder,
     )
     write_atomically(folder / FILE_NAME, json.dumps(manifest.to_json(), indent=1, sort_keys=True).encode() + b"\n")
-    return manifest
-
-
-def digests(manifests: Mapping[str, Manifest] | Iterable[Manifest]) -> dict[str, str]:
-    """Manifest digests by name, as a Request's inputs."""
-    items = manifests.items() if isinstance(manifests, Mapping) else ((f"{m.stage}/{m.name}", m) for m in manifests)
-    return {name: manifest.digest() for name, manifest in items}
+    # Read back, so that a later stage sees the same order of keys now as after a restart.
+    written = read(folder)
+    assert written is not None
+    return written

@@ -18,6 +18,7 @@ from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest, Request
 from domainlm.specs.project import Run
 from domainlm.specs.run import ModelSpec, RecipeSpec
+from domainlm.specs.uri import expanded
 
 Finished = Mapping[str, Manifest]
 """Manifests of finished stages by stage id."""
@@ -36,9 +37,9 @@ _CODE: dict[str, tuple[str, ...]] = {
 """The modules whose source, and that of all they import, is part of a stage's key."""
 
 _LIBRARIES: dict[str, tuple[str, ...]] = {
-    "corpus": ("datatrove", "datasets", "numpy", "pyarrow", "scipy", "xxhash"),
-    "tokenizer": ("tokenizers", "transformers"),
-    "tokens": ("numpy", "tokenizers"),
+    "corpus": ("datasets", "datatrove", "numba", "numpy", "orjson", "pyarrow", "xxhash", "zstandard"),
+    "tokenizer": ("numpy", "pyarrow", "tokenizers", "transformers", "xxhash"),
+    "tokens": ("numpy", "pyarrow", "tokenizers"),
     "items": ("pyarrow",),
     "mix": ("numpy",),
     "train": ("safetensors", "torch", "transformers"),
@@ -147,6 +148,36 @@ def run_stage(run: Run, stage_id: str, workspace: Path, *, workers: int | None =
     )
 
 
+def place(run: Run, workspace: Path | None) -> Path:
+    """The absolute workspace: as given, else what DOMAINLM_WORKSPACE names, else `workspace` in the project."""
+    return (workspace or Path(os.environ.get("DOMAINLM_WORKSPACE") or run.root / "workspace")).absolute()
+
+
+def chosen(
+    run: Run, command: str, *, model: str | None = None, mix: str | None = None, stage_id: str | None = None
+) -> list[Stage]:
+    """The stages that `domainlm COMMAND` runs, in order: all of the command, or those of a model, a mix or an id.
+
+    A model's stages come with the stages of the same command that they need, such as the tokens for its mix.
+    Raises LookupError, listing what there is, where nothing is chosen.
+    """
+    of_command = [stage for stage in stages(run) if stage.command == command]
+    asked = [
+        stage
+        for stage in of_command
+        if (model is None or stage.model == model)
+        and (mix is None or (stage.model != "" and run.spec.models[stage.model].mix == mix))
+        and (stage_id is None or stage.id == stage_id)
+    ]
+    if not asked:
+        there = ", ".join(stage.id for stage in of_command) or "no stage at all"
+        wanted = stage_id or model or mix or command
+        raise LookupError(f"{run.path}: {command} has nothing for {wanted!r}; there is {there}")
+    if stage_id is not None:
+        return asked
+    return [stage for stage in of_command if stage in asked or any(stage.id in other.needs for other in asked)]
+
+
 def request(run: Run, stage: Stage, finished: Finished) -> Request:
     """What is asked of a stage, its key included; the stages that it needs must be in `finished`."""
     spec, outside = _asked(run, stage)
@@ -173,9 +204,11 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
     match stage.kind:
         case "corpus":
             from domainlm.corpus.sources import fingerprints
+            from domainlm.specs.lock import revisions_of
 
             domains = list(run.domains.values())
-            return {"corpus": spec.corpus, "domains": domains}, dict(fingerprints(domains, run.root))
+            read = fingerprints(domains, run.root, revisions_of(domains, run.root))
+            return {"corpus": spec.corpus, "domains": domains}, dict(read)
         case "tokenizer":
             return run.tokenizer, _outside(run.tokenizer.pretrained, run)
         case "items":
@@ -188,13 +221,18 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             model, recipe = _trained(run, stage)
             return {"model": model, "recipe": recipe}, _outside(_origin(run, model.start), run)
         case "evaluate":
-            suites = [folder / path.name for folder in _suites(run) for path in sorted(folder.glob("*.yaml"))]
-            files = {path.relative_to(run.root).as_posix(): file_digest(path) for path in suites}
-            return spec.evaluate, _outside(_origin(run, stage.model), run) | {"evals": digest(files)}
+            from domainlm.evaluate.suites import files
+
+            evals = run.root / "evals"
+            tasks = files(spec.evaluate.suites, evals)
+            asked = {path.relative_to(evals).as_posix(): file_digest(path) for path in tasks}
+            return spec.evaluate, _outside(_origin(run, stage.model), run) | {"evals": digest(asked)}
         case "compare":
             return {"pairs": _pairs(run), "bootstrap_samples": spec.evaluate.bootstrap_samples}, {}
         case "report":
-            return spec, {}
+            from domainlm.report.page import assets_digest
+
+            return spec, {"assets": assets_digest()}
         case _:
             return None, {}
 
@@ -212,10 +250,6 @@ def _rows(recipe: RecipeSpec) -> dict[str, int]:
     }
 
 
-def _suites(run: Run) -> list[Path]:
-    return [run.root / "evals" / suite for suite in run.spec.evaluate.suites]
-
-
 def _pairs(run: Run) -> list[tuple[str, str]]:
     """(base, adapted) for each model that continues another of this run."""
     models = run.spec.models
@@ -230,7 +264,7 @@ def _outside(start: str | None, run: Run) -> dict[str, str]:
         from domainlm.specs.lock import revision_of
 
         return {start: revision_of(run, start) or "not locked"}
-    files = sorted(path for path in (run.root / start).rglob("*") if path.is_file())
+    files = sorted(path for path in (run.root / expanded(start)).rglob("*") if path.is_file())
     return {start: digest({path.name: file_digest(path) for path in files})}
 
 
@@ -244,7 +278,7 @@ def _weights(run: Run, name: str | None, finished: Finished) -> Path:
         from domainlm.train.model import download
 
         return download(origin, run)
-    return run.root / origin
+    return run.root / expanded(origin)
 
 
 Work = Callable[[Run, Stage, Finished, Path, int], Made]
@@ -252,8 +286,12 @@ Work = Callable[[Run, Stage, Finished, Path, int], Made]
 
 def _corpus(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
     from domainlm.corpus.build import build
+    from domainlm.specs.lock import changed, revisions_of
 
-    return build(run.spec.corpus, list(run.domains.values()), folder, root=run.root, workers=workers)
+    domains = list(run.domains.values())
+    changed(domains, run.root)
+    revisions = revisions_of(domains, run.root)
+    return build(run.spec.corpus, domains, folder, root=run.root, workers=workers, revisions=revisions)
 
 
 def _tokenizer(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:

@@ -21,7 +21,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +33,42 @@ _PR_SET_CHILD_SUBREAPER = 36
 _POLL_S = 0.2
 """Longest time that a signal waits before Python lets it in."""
 _TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Child:
+    """A command that runs under its supervisor."""
+
+    supervisor: subprocess.Popen[str]
+    lines: queue.SimpleQueue[str | None]
+    """What the command prints, line by line; None is the end."""
+
+    def ended(self) -> bool:
+        """Whether the command and all that it started are gone."""
+        return self.supervisor.poll() is not None
+
+    def printed(self) -> list[str]:
+        """The lines, with their ends, that it has printed since this was last asked."""
+        lines = []
+        with contextlib.suppress(queue.Empty):
+            while (line := self.lines.get_nowait()) is not None:
+                lines.append(line)
+        return lines
+
+    def wait(self, on_line: Callable[[str], None]) -> int:
+        """Exit status of the command, once it has ended and each of its lines went to `on_line`."""
+        while True:
+            try:
+                line = self.lines.get(timeout=_POLL_S)
+            except queue.Empty:
+                # A supervisor that was killed itself cannot close what its orphans still hold open.
+                if (self.supervisor.poll() or 0) < 0:
+                    break
+                continue
+            if line is None:
+                break
+            on_line(line.rstrip("\n"))
+        return _shell_status(self.supervisor.wait())
 
 
 def run(
@@ -49,6 +86,19 @@ def run(
     signal handler or `on_line` raises) ends the command and all its descendants before it goes on.
     Raises StageError on systems other than Linux.
     """
+    with start(command, env=env, cwd=cwd, grace_s=grace_s) as child:
+        return child.wait(on_line)
+
+
+@contextlib.contextmanager
+def start(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    grace_s: float = 10,
+) -> Iterator[Child]:
+    """The running `command`; leaving the block ends it and all its descendants. Otherwise as `run`."""
     if sys.platform != "linux":
         from domainlm.errors import StageError
 
@@ -73,35 +123,21 @@ def run(
         finally:
             os.close(lifeline_read)
         assert supervisor.stdout is not None
+        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        reader = threading.Thread(target=_read, args=(supervisor.stdout, lines), name="supervise", daemon=True)
+        reader.start()
         try:
-            _relay(supervisor, supervisor.stdout, on_line)
-            return _shell_status(supervisor.wait())
+            yield Child(supervisor=supervisor, lines=lines)
         finally:
             _end(supervisor, lifeline, grace_s)
+            reader.join(1)
 
 
-def _relay(supervisor: subprocess.Popen[str], output: IO[str], on_line: Callable[[str], None]) -> None:
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-
-    def read() -> None:
-        # A pipe closed under the reader (ValueError) is the end of it, too.
-        with contextlib.suppress(ValueError):
-            for line in output:
-                lines.put(line)
-        lines.put(None)
-
-    threading.Thread(target=read, name="supervise", daemon=True).start()
-    while True:
-        try:
-            line = lines.get(timeout=_POLL_S)
-        except queue.Empty:
-            # Killed itself, the supervisor cannot close what its orphans still hold open.
-            if (supervisor.poll() or 0) < 0:
-                return
-            continue
-        if line is None:
-            return
-        on_line(line.rstrip("\n"))
+def _read(output: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
+    with output:
+        for line in output:
+            lines.put(line)
+    lines.put(None)
 
 
 def _end(supervisor: subprocess.Popen[str], lifeline: IO[bytes], grace_s: float) -> None:

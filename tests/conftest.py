@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -40,3 +42,65 @@ def corpus_of(tmp_path: Path) -> CorpusOf:
         return manifest.make(request_for("corpus", **asked), tmp_path / "workspace", do)
 
     return build
+
+
+WORDS = {
+    "general": "river mountain walks house garden green quickly sun rain bread people window small morning light road",
+    "legal": "party shall licence agreement hereby warranty liability grant terms clause notice court software section",
+}
+RUN = """
+name: tiny
+title: A tiny run
+corpus: {domains: [legal, general], near_duplicates: null}
+tokenizer: small
+recipes:
+  short:
+    sequence_tokens: 32
+    batch_tokens: 256
+    schedule: {peak: 0.001}
+    parallel: {ranks: 1}
+models:
+  base:
+    architecture:
+      family: llama
+      hidden_size: 16
+      intermediate_size: 32
+      num_layers: 1
+      num_heads: 2
+      num_kv_heads: 1
+      max_position: 32
+    mix: only-general
+    recipe: short
+  adapted: {start: base, mix: half, recipe: short}
+evaluate: {window_tokens: 32, stride_tokens: 16, items_per_domain: 4, bootstrap_samples: 50}
+"""
+
+
+@pytest.fixture(scope="session")
+def write_project() -> Callable[[Path], Path]:
+    """A function that writes a project into a folder and returns the path of its run spec."""
+
+    def write(root: Path) -> Path:
+        shuffle = random.Random(1)
+        for domain, words in WORDS.items():
+            texts = [" ".join(shuffle.choices(words.split(), k=60)) + "." for _ in range(200)]
+            lines = [json.dumps({"id": f"{domain}-{i}", "text": text}) for i, text in enumerate(texts)]
+            put(root / f"text/{domain}.jsonl", "\n".join(lines) + "\n")
+            source = f"{{name: text, uri: text/{domain}.jsonl, license: CC0-1.0}}"
+            put(
+                root / f"data_specs/domains/{domain}.yaml", f"name: {domain}\nheldout_share: 0.2\nsources: [{source}]\n"
+            )
+        put(root / "data_specs/tokenizers/small.yaml", "name: small\nalgorithm: bpe\nvocab_size: 300\n")
+        for name, ratio in {"only-general": "{general: 1.0}", "half": "{legal: 0.51, general: 0.49}"}.items():
+            mix = f"name: {name}\ntoken_ratio: {ratio}\nbudget_tokens: 2k\n"
+            put(root / f"data_specs/mixes/{name}.yaml", mix)
+        spec = root / "data_specs/runs/tiny.yaml"
+        put(spec, RUN)
+        return spec
+
+    return write
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

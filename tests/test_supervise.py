@@ -18,7 +18,12 @@ from domainlm import supervise
 # A command that starts a grandchild in a session of its own, which ignores SIGTERM; both write their pids.
 FAMILY = """
 import os, subprocess, sys, time
-grandchild = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(120)"
+grandchild = '''
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(120)
+'''
 started = subprocess.Popen([sys.executable, "-c", grandchild], start_new_session=True, stdout=subprocess.PIPE)
 started.stdout.readline()
 print("pids", os.getpid(), started.pid, flush=True)

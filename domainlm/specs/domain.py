@@ -12,13 +12,13 @@ from domainlm.specs.spec import Name, Positive, Share, Spec
 class SourceSpec(Spec):
     """One source of documents."""
 
-    name: Name
+    name: Name = Field(examples=["documents"])
     """Unique in the domain; counts, ratios and bits per byte are reported under it."""
-    uri: str
+    uri: str = Field(min_length=1, examples=["data/law/*.jsonl"])
     """Where the documents are: a path or glob (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`, `.parquet`, `.txt`, relative to the
     project; `${NAME}` is read from the environment), `hf:OWNER/DATASET` or `hf:./folder` (a Hugging Face dataset), or
     `installed:licenses`, `installed:readmes`, `installed:docs`, `installed:docstrings` (what this set-up installed)."""
-    license: str
+    license: str = Field(min_length=1, examples=["CC-BY-4.0"])
     """SPDX identifier or the licence as its publisher states it."""
     text_field: str = "text"
     """Field that holds the text, where documents have fields."""
@@ -39,11 +39,13 @@ class SourceSpec(Spec):
 class DomainSpec(Spec):
     """A domain: its sources and how their text is cleaned."""
 
-    name: Name
+    name: Name = Field(examples=["law"])
     """How mixes and reports call the domain; the file has the same name."""
     description: str = ""
     """What the domain is, in a sentence."""
-    sources: tuple[SourceSpec, ...] = Field(min_length=1)
+    sources: tuple[SourceSpec, ...] = Field(
+        min_length=1, examples=[[{"name": "documents", "uri": "data/law/*.jsonl", "license": "CC-BY-4.0"}]]
+    )
     """Where the documents come from."""
     heldout_share: Share = 0.02
     """Share of documents held out for evaluation, by the hash of their text, before anything else is done."""

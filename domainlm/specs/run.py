@@ -6,8 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from domainlm.specs.spec import Name, Positive, PositiveFloat, Share, Spec
+from domainlm.specs.spec import Mistake, Name, Positive, PositiveFloat, Share, Spec
 from domainlm.specs.units import Amount
+
+
+def _not_a_multiple(key: str, value: int, of: str, step: int) -> Mistake:
+    got, want = f"{value}, which is {value / step:.3f} x {step}", f"a multiple of {of}, {step}"
+    return Mistake(key, got=got, want=want, changes={key: max(1, round(value / step)) * step})
 
 
 class NearDuplicates(Spec):
@@ -24,7 +29,7 @@ class NearDuplicates(Spec):
 class CorpusSpec(Spec):
     """What text a run reads and what is removed from it."""
 
-    domains: tuple[Name, ...] = Field(min_length=1)
+    domains: tuple[Name, ...] = Field(min_length=1, examples=[["legal", "general"]])
     """Files of `data_specs/domains`. The order is the priority: of two duplicates, the earlier domain keeps its own."""
     exact_duplicates: Literal["remove", "keep"] = "remove"
     """Documents with the same text after normalisation."""
@@ -35,14 +40,19 @@ class CorpusSpec(Spec):
 class ArchitectureSpec(Spec):
     """A model made from scratch."""
 
-    family: Literal["llama"]
+    family: Literal["llama"] = Field(examples=["llama"])
     """Llama: RMSNorm, rotary positions, SwiGLU, grouped-query attention."""
-    hidden_size: Positive
-    intermediate_size: Positive
-    num_layers: Positive
-    num_heads: Positive
-    num_kv_heads: Positive
-    max_position: Positive
+    hidden_size: Positive = Field(examples=[128])
+    """Width of the residual stream."""
+    intermediate_size: Positive = Field(examples=[352])
+    """Width inside the feed-forward block."""
+    num_layers: Positive = Field(examples=[4])
+    """Blocks of attention and feed-forward."""
+    num_heads: Positive = Field(examples=[4])
+    """Heads that ask; `hidden_size` is a multiple of it."""
+    num_kv_heads: Positive = Field(examples=[2])
+    """Heads that hold keys and values; `num_heads` is a multiple of it."""
+    max_position: Positive = Field(examples=[256])
     """Longest sequence, in tokens."""
     tie_embeddings: bool = True
     """Input and output embeddings are one matrix."""
@@ -50,9 +60,9 @@ class ArchitectureSpec(Spec):
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.hidden_size % self.num_heads:
-            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}")
+            raise _not_a_multiple("hidden_size", self.hidden_size, "num_heads", self.num_heads)
         if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}")
+            raise _not_a_multiple("num_heads", self.num_heads, "num_kv_heads", self.num_kv_heads)
         return self
 
 
@@ -61,12 +71,19 @@ class ScheduleSpec(Spec):
 
     shape: Literal["cosine"] = "cosine"
     """Re-warming and re-decaying from a trained model is this same shape anew: arXiv:2403.08763."""
-    peak: PositiveFloat
+    peak: PositiveFloat = Field(examples=[3e-4])
     """Highest learning rate."""
     floor: Annotated[float, Field(ge=0)] = 0.0
     """Learning rate at the end."""
     warmup_share: Share = 0.05
     """Share of the steps that warm up."""
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.floor > self.peak:
+            want = f"at most the peak, {self.peak:g}"
+            raise Mistake("floor", got=f"{self.floor:g}", want=want, changes={"floor": self.peak / 10})
+        return self
 
 
 class ParallelSpec(Spec):
@@ -83,14 +100,16 @@ class RecipeSpec(Spec):
 
     objective: Literal["causal"] = "causal"
     """`causal`: predict the next token. The files of `domainlm/train/objectives`."""
-    sequence_tokens: Positive
+    sequence_tokens: Positive = Field(examples=[256])
     """Tokens in a row."""
-    batch_tokens: Amount
+    batch_tokens: Amount = Field(examples=[8192])
     """Tokens in an optimizer step, over all ranks and accumulation."""
     micro_batch_rows: Positive = 8
     """Rows that a rank takes through the model at once; lower it where memory is short."""
-    schedule: ScheduleSpec
+    schedule: ScheduleSpec = Field(examples=[{"peak": 3e-4}])
+    """Learning rate over the steps."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """AdamW's decoupled decay."""
     betas: tuple[Share, Share] = (0.9, 0.95)
     """AdamW's decay rates."""
     clip_norm: PositiveFloat = 1.0
@@ -100,13 +119,12 @@ class RecipeSpec(Spec):
     checkpoint_steps: Positive = 100
     """Optimizer steps between checkpoints."""
     parallel: ParallelSpec = ParallelSpec()
+    """How it is spread over devices."""
 
     @model_validator(mode="after")
     def _whole_rows(self) -> Self:
         if self.batch_tokens % self.sequence_tokens:
-            raise ValueError(
-                f"batch_tokens {self.batch_tokens} is not a multiple of sequence_tokens {self.sequence_tokens}"
-            )
+            raise _not_a_multiple("batch_tokens", self.batch_tokens, "sequence_tokens", self.sequence_tokens)
         return self
 
 
@@ -125,11 +143,17 @@ class ModelSpec(Spec):
     @model_validator(mode="after")
     def _one_beginning(self) -> Self:
         if (self.architecture is None) == (self.start is None):
-            raise ValueError("give either `architecture` (from scratch) or `start` (continued pretraining)")
+            want = "either `architecture` (from scratch) or `start` (continued pretraining)"
+            if self.start is None:
+                raise Mistake("start", got="neither", want=want, fix="add `start: hf:OWNER/MODEL`, or `architecture`")
+            raise Mistake("start", got="both", want=want, fix="delete `start`, or delete `architecture`")
         if (self.mix is None) != (self.recipe is None):
-            raise ValueError("`mix` and `recipe` go together")
+            missing, given = ("mix", "recipe") if self.mix is None else ("recipe", "mix")
+            fix = f"add `{missing}: NAME`, or delete `{given}`"
+            raise Mistake(missing, got=f"`{given}` alone", want="`mix` and `recipe` together", fix=fix)
         if self.architecture is not None and self.mix is None:
-            raise ValueError("a model from scratch needs a `mix` and a `recipe`")
+            want = "a `mix` and a `recipe`: a model from scratch knows nothing yet"
+            raise Mistake("mix", got="nothing", want=want, fix="add `mix: NAME` and `recipe: NAME`")
         return self
 
 
@@ -151,21 +175,30 @@ class EvaluateSpec(Spec):
     bootstrap_samples: Positive = 1000
     """Resamples behind each interval."""
 
+    @model_validator(mode="after")
+    def _no_gaps(self) -> Self:
+        if self.stride_tokens > self.window_tokens:
+            got, want = str(self.stride_tokens), f"at most window_tokens, {self.window_tokens}: no token is left out"
+            raise Mistake("stride_tokens", got=got, want=want, changes={"stride_tokens": self.window_tokens})
+        return self
+
 
 class RunSpec(Spec):
     """One run, from text to report."""
 
-    name: Name
+    name: Name = Field(examples=["law"])
     """The file has the same name."""
     title: str = ""
     """The report's headline."""
     seed: int = 0
     """From it, by name, comes every random choice."""
-    corpus: CorpusSpec
-    tokenizer: Name
+    corpus: CorpusSpec = Field(examples=[{"domains": ["legal", "general"]}])
+    """The text of the run."""
+    tokenizer: Name = Field(examples=["demo"])
     """A file of `data_specs/tokenizers`."""
     recipes: dict[Name, RecipeSpec] = Field(default_factory=dict)
     """Ways of training, by name."""
-    models: dict[Name, ModelSpec] = Field(min_length=1)
+    models: dict[Name, ModelSpec] = Field(min_length=1, examples=[{"base": {"start": "hf:OWNER/MODEL"}}])
     """The models, by name, in the order of the report; the first is what the others are compared with."""
     evaluate: EvaluateSpec = EvaluateSpec()
+    """How the models are judged."""

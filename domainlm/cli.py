@@ -1,0 +1,319 @@
+"""The command `domainlm`: specs in, finished stages out. Exit codes: 0 done, 2 the spec or usage is wrong, 1 else.
+
+What a command needs is imported inside it, so that help and mistakes come at once. The file is long because each of the
+nine commands writes out its options: that is what its help is made of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from domainlm import screen
+    from domainlm.manifest import Manifest
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Domain corpora in, an adapted language model and an honest report of what it gained and lost out.",
+    epilog="Example: domainlm run data_specs/runs/demo.yaml",
+)
+
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A run spec, such as data_specs/runs/demo.yaml.")]
+Workspace = Annotated[
+    Path | None,
+    typer.Option(help="Where finished stages are kept.", envvar="DOMAINLM_WORKSPACE", show_default="PROJECT/workspace"),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes at work.", show_default="one a core")]
+Shown = Annotated[Literal["bar", "json", "none"], typer.Option("--progress", help="How progress is shown.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
+StageId = Annotated[str | None, typer.Option("--stage", metavar="ID", help="Only this stage, such as compare.")]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="Only this model of the run.")]
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    from domainlm.errors import DomainLMError
+
+    # Threads that wait for work sleep: on a machine that others use too, spinning made an evaluation four times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Told to end, we leave by an exception, so that our own children are ended first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        app()
+    except DomainLMError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def _working(progress: screen.Mode) -> Iterator[None]:
+    from domainlm import screen
+
+    try:
+        with screen.shown(progress):
+            yield
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@app.command(epilog="Example: domainlm check data_specs/runs/*.yaml")
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Specs of any kind.")], as_json: Json = False
+) -> None:
+    """Find every mistake in specs, before any work.
+
+    Warns of what is not locked yet. Exit code 2 where there are mistakes.
+    """
+    from dataclasses import asdict
+
+    from domainlm.errors import SpecError
+    from domainlm.specs import project
+
+    # Files that several specs name are read with each: what is wrong with them is told once.
+    problems, warnings = {}, {}
+    for file in files:
+        try:
+            warnings |= dict.fromkeys(project.check(file))
+        except SpecError as error:
+            problems |= dict.fromkeys(error.problems)
+    if as_json:
+        print(json.dumps({"problems": [asdict(problem) for problem in problems], "warnings": list(warnings)}))
+    else:
+        for told in (*problems, *(f"warning: {warning}" for warning in warnings)):
+            print(told)
+        print(f"{len(files)} checked: {len(problems)} to mend, {len(warnings)} to know")
+    if problems:
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: domainlm lock data_specs/runs/finance-llama-1b.yaml")
+def lock(spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A run, domain or tokenizer.")]) -> None:
+    """Pin the outside data that a run reads.
+
+    Writes resolved revisions and digests to data_specs/locks; later runs hold to them. SPEC may be of any kind.
+    """
+    from domainlm.specs.lock import lock
+
+    written = lock(spec)
+    for path in written:
+        print(path)
+    if not written:
+        print(f"{spec} reads nothing from outside the project: there is nothing to lock")
+
+
+@app.command(epilog="Example: domainlm plan data_specs/runs/demo.yaml --gpu H100 --gpus 8")
+def plan(
+    spec: Annotated[Path | None, typer.Argument(metavar="SPEC", help="A run spec.", show_default=False)] = None,
+    gpu: Annotated[str, typer.Option(help="A100-40GB, A100-80GB, H100 or H200.")] = "H100",
+    gpus: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
+    mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that the model's FLOPs take.")] = 0.4,
+    price: Annotated[float, typer.Option(min=0, help="Of a GPU for an hour.")] = 2.5,
+    checkpointing: Annotated[Literal["none", "selective", "full"], typer.Option(help="Of activations.")] = "none",
+    as_json: Json = False,
+) -> None:
+    """Say what a run takes before it is paid for.
+
+    Memory by sharding, FLOPs, hours, cost, and Chinchilla's view. Without SPEC: the arithmetic by itself, in tables.
+    """
+    from rich.console import Console
+
+    from domainlm.plan import show
+    from domainlm.plan.plan import plan, record
+    from domainlm.specs.project import load_run
+
+    if spec is None:
+        Console().print(*show.lecture(), sep="\n")
+        return
+    asked = load_run(spec)
+    try:
+        planned = plan(asked, gpu, num_gpus=gpus, mfu=mfu, price_per_hour=price, checkpointing=checkpointing)
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0])) from None
+    if as_json:
+        print(json.dumps(record(planned)))
+    else:
+        Console().print(*show.render(planned), sep="\n")
+
+
+@app.command(epilog="Example: domainlm run data_specs/runs/demo.yaml")
+def run(
+    spec: Spec,
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the flow's log, too.")] = False,
+) -> None:
+    """Do all of a run, and print its result table.
+
+    Stages whose spec, code and inputs are as before are skipped; what was interrupted goes on.
+    """
+    from domainlm import pipeline
+    from domainlm.specs.project import load_run
+
+    asked = load_run(spec)
+    place = pipeline.place(asked, workspace)
+    finished = pipeline.done(asked, place)
+    if len(finished) < len(pipeline.stages(asked)):
+        from flows import local
+
+        with _working(progress):
+            local.adapt(str(spec), place, workers=workers, verbose=verbose)
+        finished = pipeline.done(asked, place)
+    if as_json:
+        stages = {stage_id: {"folder": str(m.folder), "digest": m.digest()} for stage_id, m in finished.items()}
+        summary = json.loads(finished["report"].only("summary").read_bytes())
+        report = str(finished["report"].only("page"))
+        print(json.dumps({"run": asked.spec.name, "stages": stages, "summary": summary, "report": report}))
+    else:
+        _print_result(finished["report"])
+
+
+@app.command(epilog="Example: domainlm corpus data_specs/runs/demo.yaml")
+def corpus(
+    spec: Spec,
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    as_json: Json = False,
+    stage: StageId = None,
+) -> None:
+    """Read, clean and deduplicate the text of a run."""
+    _make("corpus", spec, workspace, workers, progress, as_json, stage=stage)
+
+
+@app.command(epilog="Example: domainlm tokenizer data_specs/runs/demo.yaml")
+def tokenizer(
+    spec: Spec,
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    as_json: Json = False,
+    stage: StageId = None,
+) -> None:
+    """Train or pin the tokenizer of a run."""
+    _make("tokenizer", spec, workspace, workers, progress, as_json, stage=stage)
+
+
+@app.command(epilog="Example: domainlm mix data_specs/runs/demo.yaml --model legal-51")
+def mix(
+    spec: Spec,
+    model: Model = None,
+    mix: Annotated[str | None, typer.Option(metavar="NAME", help="Only this mix of the run.")] = None,
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    as_json: Json = False,
+    stage: StageId = None,
+) -> None:
+    """Write tokens once, and the mix of each model."""
+    _make("mix", spec, workspace, workers, progress, as_json, model=model, mix=mix, stage=stage)
+
+
+@app.command(epilog="Example: domainlm train data_specs/runs/demo.yaml --model base")
+def train(
+    spec: Spec,
+    model: Model = None,
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    as_json: Json = False,
+    stage: StageId = None,
+) -> None:
+    """Train the models of a run.
+
+    A training that was interrupted goes on from its last checkpoint.
+    """
+    _make("train", spec, workspace, workers, progress, as_json, model=model, stage=stage)
+
+
+@app.command(epilog="Example: domainlm evaluate data_specs/runs/demo.yaml --model base")
+def evaluate(
+    spec: Spec,
+    model: Model = None,
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    as_json: Json = False,
+    stage: StageId = None,
+) -> None:
+    """Evaluate the models of a run, and compare them.
+
+    With --model, one model is evaluated and nothing is compared.
+    """
+    _make("evaluate", spec, workspace, workers, progress, as_json, model=model, stage=stage)
+
+
+@app.command(epilog="Example: domainlm report data_specs/runs/demo.yaml")
+def report(
+    spec: Spec,
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    as_json: Json = False,
+    stage: StageId = None,
+) -> None:
+    """Write the report of a run, and print its table."""
+    made = _make("report", spec, workspace, workers, progress, as_json, stage=stage)
+    if not as_json:
+        _print_result(made)
+
+
+def _make(
+    command: str,
+    spec: Path,
+    workspace: Path | None,
+    workers: int | None,
+    progress: screen.Mode,
+    as_json: bool,
+    *,
+    model: str | None = None,
+    mix: str | None = None,
+    stage: str | None = None,
+) -> Manifest:
+    """Makes the stages of a command in this process, says what each is, and returns the last one's manifest."""
+    from domainlm import pipeline
+    from domainlm.specs.project import load_run
+
+    run = load_run(spec)
+    place = pipeline.place(run, workspace)
+    try:
+        chosen = pipeline.chosen(run, command, model=model, mix=mix, stage_id=stage)
+    except LookupError as error:
+        raise typer.BadParameter(str(error)) from None
+    finished = pipeline.done(run, place)
+    with _working(progress):
+        for one in chosen:
+            manifest = finished.get(one.id) or pipeline.run_stage(run, one.id, place, workers=workers)
+            _print_made(one.id, manifest, one.id not in finished, as_json)
+    return manifest
+
+
+def _print_made(stage_id: str, manifest: Manifest, made: bool, as_json: bool) -> None:
+    if as_json:
+        facts = {"stage": stage_id, "name": manifest.name, "made": made, "folder": str(manifest.folder)}
+        print(json.dumps(facts | {"digest": manifest.digest(), "counts": manifest.counts}), flush=True)
+    else:
+        print(f"{stage_id}: {'made' if made else 'was made before'}: {manifest.folder}", flush=True)
+
+
+def _print_result(report: Manifest) -> None:
+    from rich.console import Console
+
+    from domainlm.report import table
+
+    Console().print(table.render(json.loads(report.only("summary").read_bytes())))
+    print(f"Report: {report.only('page')}")

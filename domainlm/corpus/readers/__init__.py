@@ -1,0 +1,1 @@
+"""A work item's documents, by DataTrove readers that lose nothing in silence: what is no document is in the ledger."""

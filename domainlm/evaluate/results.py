@@ -1,0 +1,106 @@
+"""From documents' and items' scores to one row a metric, with its sums and its 95% interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from domainlm.digest import seed_for
+from domainlm.evaluate.bootstrap import interval
+from domainlm.records import EvalResult
+
+BITS = "bits_per_byte"
+
+
+def metric_name(metric: str, filter_name: str) -> str:
+    """What a metric is called: lm-eval's name, with the answer filter's where there is one.
+
+    >>> metric_name("acc", "none"), metric_name("exact_match", "strict-match")
+    ('acc', 'exact_match,strict-match')
+    """
+    return metric if filter_name == "none" else f"{metric},{filter_name}"
+
+
+def of_documents(
+    model: str, documents: Sequence[Mapping[str, Any]], num_samples: int, seed: int
+) -> Iterator[EvalResult]:
+    """Bits per byte of each domain and of each of its sources, in the order of the rows of `store.DOCUMENTS`."""
+    groups: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for document in documents:
+        pair = document["nats"] / math.log(2), document["num_bytes"]
+        groups.setdefault((document["domain"], ""), []).append(pair)
+        groups.setdefault((document["domain"], document["source"]), []).append(pair)
+    for (domain, source), pairs in groups.items():
+        yield _result(model, domain, BITS, source, BITS, pairs, False, num_samples, seed)
+
+
+def of_tasks(
+    model: str, found: Mapping[str, Any], samples: Sequence[Mapping[str, Any]], num_samples: int, seed: int
+) -> Iterator[EvalResult]:
+    """A row for each task and metric of lm-eval, from its results (`lm_eval.json`) and the rows of `store.SAMPLES`.
+
+    A metric that no item has alone, such as F1, keeps lm-eval's value and has no interval.
+    """
+    items: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for sample in samples:
+        items.setdefault((sample["task"], sample["metric"]), []).append((sample["numerator"], sample["denominator"]))
+    for task, suite in found["suites"].items():
+        for key, value in sorted(found["results"][task].items()):
+            name, comma, filter_name = key.partition(",")
+            if not comma or name.endswith("_stderr"):
+                continue
+            higher_is_better = found["higher_is_better"][task].get(name) is not False
+            metric = metric_name(name, filter_name)
+            if (task, metric) in items:
+                pairs = items[task, metric]
+                yield _result(model, suite, task, "", metric, pairs, higher_is_better, num_samples, seed)
+            else:
+                num_items = found["n-samples"][task]["effective"]
+                yield EvalResult(
+                    model=model,
+                    suite=suite,
+                    task=task,
+                    source="",
+                    metric=metric,
+                    value=value,
+                    low=math.nan,
+                    high=math.nan,
+                    num_items=num_items,
+                    numerator=math.nan,
+                    denominator=num_items,
+                    higher_is_better=higher_is_better,
+                )
+
+
+def _result(
+    model: str,
+    suite: str,
+    task: str,
+    source: str,
+    metric: str,
+    pairs: Iterable[tuple[float, float]],
+    higher_is_better: bool,
+    num_samples: int,
+    seed: int,
+) -> EvalResult:
+    numerators, denominators = np.array(list(pairs), dtype=np.float64).T
+    numerator, denominator = float(numerators.sum()), float(denominators.sum())
+    # Seeded by what is measured, not by whom: every model's interval is over the same resampled items.
+    low, high = interval(numerators, denominators, num_samples, seed_for(seed, "interval", suite, task, source, metric))
+    return EvalResult(
+        model=model,
+        suite=suite,
+        task=task,
+        source=source,
+        metric=metric,
+        value=numerator / denominator,
+        low=low,
+        high=high,
+        num_items=len(numerators),
+        numerator=numerator,
+        denominator=denominator,
+        higher_is_better=higher_is_better,
+    )

@@ -1,0 +1,190 @@
+"""What a run will take, model by model, before it is started: memory, FLOPs, hours, cost, and what the laws say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from domainlm.errors import Problem, SpecError
+from domainlm.plan.activations import Checkpointing
+from domainlm.plan.choice import Choice, choose
+from domainlm.plan.devices import USABLE_SHARE, Device, device
+from domainlm.plan.memory import PRECISIONS, Memory, memory, strategies
+from domainlm.plan.models import registry
+from domainlm.plan.scaling import Verdict, gpu_hours, petaflop_s_days, verdict
+from domainlm.plan.shape import Shape, flops_per_token, from_folder, llama
+from domainlm.specs.fit import origin_of
+from domainlm.specs.project import Run
+from domainlm.specs.run import ModelSpec, RecipeSpec
+from domainlm.specs.uri import expanded
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hardware:
+    """What a run is planned on."""
+
+    device: Device
+    num_gpus: int
+    mfu: float
+    """Share of the peak that the model's own FLOPs take, recomputation not counted."""
+    price_per_hour: float
+    """Of one GPU."""
+
+    @property
+    def capacity_bytes(self) -> int:
+        return int(self.device.memory_bytes * USABLE_SHARE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelPlan:
+    """What the training of one model takes."""
+
+    model: str
+    start: str | None
+    """What it goes on from; None: made from scratch."""
+    num_parameters: int
+    num_tokens: int
+    sequence_tokens: int
+    flops_per_token: int
+    flops: float
+    petaflop_s_days: float
+    gpu_hours: float
+    hours: float
+    cost: float
+    memories: tuple[Memory, ...]
+    """Least sharding first."""
+    choice: Choice
+    chinchilla: Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a run takes."""
+
+    run: str
+    hardware: Hardware
+    checkpointing: Checkpointing
+    models: tuple[ModelPlan, ...]
+    """Those that are trained, in the run's order."""
+
+    @property
+    def hours(self) -> float:
+        """One training after the other."""
+        return sum(model.hours for model in self.models)
+
+    @property
+    def cost(self) -> float:
+        return sum(model.cost for model in self.models)
+
+
+def plan(
+    run: Run,
+    gpu: str = "H100",
+    *,
+    num_gpus: int = 8,
+    mfu: float = 0.4,
+    price_per_hour: float = 2.5,
+    checkpointing: Checkpointing = "none",
+) -> Plan:
+    """What each training of `run` takes on `num_gpus` of `gpu`; evaluation is not counted.
+
+    Raises KeyError for a GPU that is not known, SpecError for a model of the hub that the registry does not have.
+    """
+    hardware = Hardware(device=device(gpu), num_gpus=num_gpus, mfu=mfu, price_per_hour=price_per_hour)
+    models = []
+    for name, model in run.spec.models.items():
+        if model.mix is not None and model.recipe is not None:
+            recipe, tokens = run.spec.recipes[model.recipe], run.mixes[model.mix].budget_tokens
+            models.append(plan_model(name, model, recipe, shape_of(run, name), tokens, hardware, checkpointing))
+    return Plan(run=run.spec.name, hardware=hardware, checkpointing=checkpointing, models=tuple(models))
+
+
+def plan_model(
+    name: str,
+    model: ModelSpec,
+    recipe: RecipeSpec,
+    shape: Shape,
+    num_tokens: int,
+    hardware: Hardware,
+    checkpointing: Checkpointing,
+) -> ModelPlan:
+    """What the training of one model takes. Batches are as the recipe says: more GPUs take fewer rows each."""
+    per_token = flops_per_token(shape, recipe.sequence_tokens)
+    flops = float(per_token) * num_tokens
+    hours = gpu_hours(flops, hardware.device.peak_flops, hardware.mfu)
+    rows_each = -(-recipe.batch_tokens // (recipe.sequence_tokens * hardware.num_gpus))
+    rows = min(recipe.micro_batch_rows, rows_each)
+    memories = tuple(
+        memory(
+            shape,
+            strategy,
+            precision=PRECISIONS["fp32" if recipe.precision == "fp32" else "bf16"],
+            rows=rows,
+            sequence_tokens=recipe.sequence_tokens,
+            checkpointing=checkpointing,
+            micro_batches=-(-rows_each // rows),
+        )
+        for strategy in strategies(hardware.num_gpus)
+    )
+    return ModelPlan(
+        model=name,
+        start=model.start,
+        num_parameters=shape.num_parameters,
+        num_tokens=num_tokens,
+        sequence_tokens=recipe.sequence_tokens,
+        flops_per_token=per_token,
+        flops=flops,
+        petaflop_s_days=petaflop_s_days(flops),
+        gpu_hours=hours,
+        hours=hours / hardware.num_gpus,
+        cost=hours * hardware.price_per_hour,
+        memories=memories,
+        choice=choose(memories, hardware.capacity_bytes),
+        chinchilla=verdict(shape.num_parameters, num_tokens, flops, from_scratch=model.start is None),
+    )
+
+
+def shape_of(run: Run, name: str) -> Shape:
+    """The shape of a model of the run. Raises SpecError for one of the hub that the registry does not have."""
+    origin = origin_of(run.spec, name)
+    assert origin is not None
+    if origin.outside is None:
+        architecture = run.spec.models[origin.model].architecture
+        assert architecture is not None
+        return llama(architecture, _vocab_size(run))
+    if origin.outside.startswith("hf:"):
+        return _of_the_hub(run, origin.outside, f"models.{origin.model}.start")
+    return from_folder(run.root / expanded(origin.outside))
+
+
+def _vocab_size(run: Run) -> int:
+    """Tokens of the run's tokenizer, as asked for: text may give a trained one fewer."""
+    if run.tokenizer.vocab_size is not None:
+        return run.tokenizer.vocab_size
+    pretrained = run.tokenizer.pretrained
+    assert pretrained is not None
+    if pretrained.startswith("hf:"):
+        return _of_the_hub(run, pretrained, "tokenizer").vocab_size
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(run.root / expanded(pretrained) / "tokenizer.json")).get_vocab_size()
+
+
+def _of_the_hub(run: Run, uri: str, key: str) -> Shape:
+    hub = uri.removeprefix("hf:")
+    known = {model.hub: model for model in registry(run.root)}
+    if hub not in known:
+        fix = f"add its facts to data_specs/models.yaml, under `hub: {hub}`"
+        want = f"a model whose size is known: one of {', '.join(sorted(known))}"
+        raise SpecError([Problem(file=str(run.path), line=0, column=0, key=key, got=uri, want=want, fix=fix)])
+    return known[hub].shape()
+
+
+def record(planned: Plan) -> Mapping[str, Any]:
+    """A plan as plain values, sums included, for JSON."""
+    content = asdict(planned)
+    for model, made in zip(content["models"], planned.models, strict=True):
+        model["memories"] = [asdict(m) | {"total": m.total} for m in made.memories]
+    hardware = content["hardware"] | {"capacity_bytes": planned.hardware.capacity_bytes}
+    return content | {"hardware": hardware, "hours": planned.hours, "cost": planned.cost}

@@ -1,0 +1,142 @@
+"""What came in, what was kept, and why the rest was not, so that the counts add up before the reader's eyes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from domainlm.manifest import Manifest
+from domainlm.report.markup import Markup, details, el, figure, join, table
+from domainlm.report.section import Section
+from domainlm.report.wording import amount, count, listing, percent, prose, several
+
+Counts = Mapping[str, Any]
+TOP_REASONS = 6
+
+
+def section(corpus: Manifest) -> Section:
+    sources: dict[str, Counts] = corpus.counts["sources"]
+    reasons = drop_reasons(sources)
+    clusters = corpus.facts.get("largest_clusters", [])
+    chart = {"kind": "corpus", "rows": _flows(sources, reasons), "parts": _parts(reasons)}
+    return Section(
+        id="corpus",
+        title="Corpus",
+        sentences=(_sentence(sources, reasons),),
+        content=join(
+            figure(
+                "corpus",
+                "What became of each document",
+                "Share of the documents read from each source; how many were read stands at the right.",
+            ),
+            details("The numbers: documents by source", _table(sources), _reason_table(sources)),
+            details("Largest groups of duplicates", _cluster_list(clusters)) if clusters else "",
+            details("Licences of the sources", _license_table(corpus)),
+        ),
+        charts={"corpus": chart, "clusters": {"kind": "texts", "texts": [c["head"] for c in clusters]}},
+    )
+
+
+def drop_reasons(sources: Mapping[str, Counts]) -> Counter[str]:
+    """Documents dropped by reason over all sources."""
+    total: Counter[str] = Counter()
+    for counts in sources.values():
+        total.update(counts["dropped"])
+    return total
+
+
+def kept(counts: Counts) -> int:
+    return sum(counts["kept"].values())
+
+
+def _adds_up(counts: Counts) -> bool:
+    return counts["read"] == kept(counts) + sum(counts["dropped"].values()) + counts["quarantined"]
+
+
+def _sentence(sources: Mapping[str, Counts], reasons: Counter[str]) -> str:
+    read = sum(counts["read"] for counts in sources.values())
+    all_kept = sum(map(kept, sources.values()))
+    heldout = sum(counts["kept"].get("heldout", 0) for counts in sources.values())
+    quarantined = sum(counts["quarantined"] for counts in sources.values())
+    said = f"Of {several(read, 'document')} read, {count(all_kept)} ({percent(all_kept / max(read, 1))}) were kept"
+    said += f": {count(all_kept - heldout)} to train on and {count(heldout)} held out. "
+    if reasons:
+        top = listing([f"{prose(reason)} ({count(number)})" for reason, number in reasons.most_common(2)])
+        said += f"{count(reasons.total())} were dropped, most often for: {top}. "
+    else:
+        said += "None was dropped. "
+    said += f"{count(quarantined)} could not be read as text and are in quarantine. " if quarantined else ""
+    wrong = [name for name, counts in sources.items() if not _adds_up(counts)]
+    return said + (f"The counts of {listing(wrong)} do not add up." if wrong else "The counts of every source add up.")
+
+
+def _parts(reasons: Counter[str]) -> list[str]:
+    """The parts of a bar, in the order of the legend."""
+    top = [prose(reason) for reason, _ in reasons.most_common(TOP_REASONS)]
+    other = ["other reasons"] if len(reasons) > TOP_REASONS else []
+    return ["kept, train", "kept, held out", *top, *other, "quarantined"]
+
+
+def _flows(sources: Mapping[str, Counts], reasons: Counter[str]) -> list[dict[str, Any]]:
+    top = {reason for reason, _ in reasons.most_common(TOP_REASONS)}
+    rows = []
+    for name, counts in sources.items():
+        parts: Counter[str] = Counter()
+        parts["kept, train"] = counts["kept"].get("train", 0)
+        parts["kept, held out"] = counts["kept"].get("heldout", 0)
+        for reason, number in counts["dropped"].items():
+            parts[prose(reason) if reason in top else "other reasons"] += number
+        parts["quarantined"] = counts["quarantined"]
+        rows.extend(
+            {"source": name, "part": part, "docs": number, "share": number / max(counts["read"], 1)}
+            for part, number in parts.items()
+            if number
+        )
+    return rows
+
+
+def _table(sources: Mapping[str, Counts]) -> Markup:
+    lines = [_numbers(counts) for counts in sources.values()]
+    rows = [[name, *map(count, line[:-2]), *map(amount, line[-2:])] for name, line in zip(sources, lines, strict=True)]
+    total = [sum(column) for column in zip(*lines, strict=True)]
+    rows.append(["all", *map(count, total[:-2]), *map(amount, total[-2:])])
+    header = ["source", "read", "= train", "+ held out", "+ dropped", "+ quarantined", "bytes read", "bytes kept"]
+    return table("Documents read, kept, dropped and quarantined, by source", header, rows, foot=1)
+
+
+def _numbers(counts: Counts) -> list[int]:
+    split = [counts["kept"].get("train", 0), counts["kept"].get("heldout", 0)]
+    lost = [sum(counts["dropped"].values()), counts["quarantined"]]
+    return [counts["read"], *split, *lost, counts.get("read_bytes", 0), sum(counts.get("kept_bytes", {}).values())]
+
+
+def _reason_table(sources: Mapping[str, Counts]) -> Markup:
+    reasons = drop_reasons(sources)
+    if not reasons:
+        return Markup("")
+    rows = [
+        [prose(reason), *(count(c["dropped"].get(reason, 0)) for c in sources.values()), count(number)]
+        for reason, number in reasons.most_common()
+    ]
+    return table("Dropped documents by reason and source", ["reason", *sources, "all"], rows)
+
+
+def _cluster_list(clusters: list[Mapping[str, Any]]) -> Markup:
+    """Heads of documents are text from outside: the page gets them as data, and charts.js sets them as plain text."""
+    items = [
+        el(
+            "li",
+            f"{several(c['num_docs'], 'document')}, kept as ",
+            el("code", c["kept"]),
+            el("pre", data_text=f"clusters:{i}"),
+        )
+        for i, c in enumerate(clusters)
+    ]
+    return el("ol", *items, class_="clusters")
+
+
+def _license_table(corpus: Manifest) -> Markup:
+    licenses = corpus.facts.get("licenses", {})
+    rows = [[name, licenses.get(name, "not stated")] for name in corpus.counts["sources"]]
+    return table("Licence of each source, as its spec states it", ["source", "licence"], rows, texts=(0, 1))

@@ -1,0 +1,138 @@
+"""A spec and all that it names, checked together: every mistake of every file at once, before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from domainlm.errors import Problem, SpecError
+from domainlm.specs.domain import DomainSpec
+from domainlm.specs.flow import shown
+from domainlm.specs.gather import find_named, folder_of, read_domain, read_run, read_tokenizer, root_of
+from domainlm.specs.kinds import KINDS, Kind, kind_of
+from domainlm.specs.mix import MixSpec
+from domainlm.specs.read import Problems, Reading
+from domainlm.specs.run import RunSpec
+from domainlm.specs.spec import Spec
+from domainlm.specs.tokenizer import TokenizerSpec
+from domainlm.specs.tree import read_tree
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A run spec and the specs that it names."""
+
+    path: Path
+    root: Path
+    """The project: the nearest folder above the spec that holds `data_specs`."""
+    spec: RunSpec
+    domains: dict[str, DomainSpec]
+    """By name, in the order of the spec."""
+    tokenizer: TokenizerSpec
+    mixes: dict[str, MixSpec]
+    """The mixes that models name, by name."""
+
+
+def load_run(path: Path) -> Run:
+    """The run at `path` with all that it names. Raises SpecError with all the mistakes of all the files it touches."""
+    return _run(path)[0]
+
+
+def _run(path: Path) -> tuple[Run, list[str]]:
+    """A run and what its files made the reader wonder about."""
+    problems = Problems()
+    found = read_run(path, problems)
+    problems.raise_any()
+    assert found.run and found.run.spec and found.tokenizer and found.tokenizer.spec
+    run = Run(
+        path=path,
+        root=root_of(path),
+        spec=found.run.spec,
+        domains={name: reading.spec for name, reading in found.domains.items() if reading.spec},
+        tokenizer=found.tokenizer.spec,
+        mixes={name: reading.spec for name, reading in found.mixes.items() if reading.spec},
+    )
+    return run, found.warnings
+
+
+def load_domain(path: Path) -> DomainSpec:
+    """The domain at `path`, its sources seen to be there. Raises SpecError with every mistake."""
+    problems = Problems()
+    reading = read_domain(path, _root_or_folder(path), problems)
+    return _only(reading, problems)
+
+
+def load_mix(path: Path) -> MixSpec:
+    """The mix at `path`, its domains seen to be there. Raises SpecError with every mistake."""
+    problems = Problems()
+    reading = problems.read(path, MixSpec)
+    if reading is not None and reading.spec is not None:
+        folder = folder_of(root_of(path), "domains")
+        for name in reading.spec.token_ratio:
+            find_named(reading, ("token_ratio", name), name, folder, problems, at_key=True)
+    return _only(reading, problems)
+
+
+def load_tokenizer(path: Path) -> TokenizerSpec:
+    """The tokenizer at `path`. Raises SpecError with every mistake."""
+    problems = Problems()
+    return _only(read_tokenizer(path, _root_or_folder(path), problems), problems)
+
+
+def kind_at(path: Path) -> Kind:
+    """The kind of the spec at `path`. Raises SpecError where neither its folder nor its keys say."""
+    kind = kind_of(path.absolute().parent.name, read_tree(path).values)
+    if kind is None:
+        names = [f"{kind.folder}/{path.name}" for kind in KINDS]
+        want, fix = f"a domain, mix, tokenizer or run: {', '.join(names)}", f"mv {path.name} data_specs/{names[-1]}"
+        problem = Problem(file=shown(path), line=1, column=1, key="the file", got="no kind", want=want, fix=fix)
+        raise SpecError([problem])
+    return kind
+
+
+def check(path: Path) -> list[str]:
+    """Reads the spec at `path`, of whatever kind, and all that it names; returns warnings.
+
+    Raises SpecError with every mistake.
+    """
+    from domainlm.specs.lock import changed, not_locked
+
+    kind = kind_at(path)
+    if kind.model is MixSpec:
+        load_mix(path)
+        return []
+    if kind.model is TokenizerSpec:
+        return not_locked(_root_or_folder(path), tokenizer=load_tokenizer(path))
+    if kind.model is DomainSpec:
+        domain = load_domain(path)
+        changed([domain], _root_or_folder(path))
+        return not_locked(_root_or_folder(path), domains=[domain])
+    run, warnings = _run(path)
+    changed(run.domains.values(), run.root)
+    unlocked = not_locked(run.root, domains=run.domains.values(), tokenizer=run.tokenizer, run=run.spec)
+    return warnings + _unused(run) + unlocked
+
+
+def _unused(run: Run) -> list[str]:
+    used = {model.recipe for model in run.spec.models.values()}
+    file = shown(run.path)
+    idle = [f"{file}: recipes.{name}: no model uses it" for name in run.spec.recipes if name not in used]
+    mixed = {name for mix in run.mixes.values() for name, share in mix.token_ratio.items() if share > 0}
+    alone = [name for name in run.domains if run.mixes and name not in mixed]
+    return idle + [f"{file}: corpus.domains: no mix takes from {name}; it is only evaluated on" for name in alone]
+
+
+def _root_or_folder(path: Path) -> Path:
+    try:
+        return root_of(path)
+    except SpecError:
+        return path.absolute().parent
+
+
+def _only(reading: Reading[S] | None, problems: Problems) -> S:
+    problems.raise_any()
+    assert reading is not None and reading.spec is not None
+    return reading.spec

@@ -1,0 +1,43 @@
+"""What the training processes are told: one JSON file, read by every rank."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from domainlm.specs.run import ArchitectureSpec, RecipeSpec
+from domainlm.specs.spec import Spec
+
+FILE_NAME = "config.json"
+FACTS_NAME = "facts.json"
+CHECKPOINTS_NAME = "checkpoints"
+ERROR_PREFIX = "error: "
+"""How a rank begins the line that says why it stops."""
+STOPPED = 143
+"""Exit status after SIGTERM, as shells count it: the checkpoint is written, and the next start goes on from it."""
+
+
+class TrainConfig(Spec):
+    """Everything that a rank needs beyond what torchrun tells it."""
+
+    name: str
+    """What the person called the model."""
+    architecture: ArchitectureSpec | None
+    """Given for a model from scratch."""
+    start: str | None
+    """Given for continued pretraining: a folder, or `hf:OWNER/MODEL`."""
+    base_name: str | None
+    """What the model card calls the model that training starts from."""
+    recipe: RecipeSpec
+    mix: str
+    """Folder of the mix's manifest."""
+    tokens: str
+    """Folder of the tokens' manifest."""
+    tokenizer: str
+    """Folder of the tokenizer's manifest."""
+    folder: str
+    """Where `model/`, `metrics.jsonl` and `timing.jsonl` go."""
+    work: str
+    """Where checkpoints go."""
+    seed: int
+    licenses: dict[str, str] = Field(default_factory=dict)
+    """Licence by source, for the model card."""

@@ -1,0 +1,106 @@
+"""What training says of itself: `metrics.jsonl`, the same bytes every time, and `timing.jsonl`, which is not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from domainlm import progress
+from domainlm.errors import StageError
+from domainlm.manifest import write_atomically
+from domainlm.plan.devices import DEVICES
+
+METRICS_NAME = "metrics.jsonl"
+TIMING_NAME = "timing.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepMetrics:
+    """One line of `metrics.jsonl`."""
+
+    step: int
+    """Optimizer steps done, this one counted."""
+    row: int
+    """Next global row."""
+    tokens: int
+    """Tokens read so far."""
+    loss: float
+    """Mean over the step's targets, in nats a token."""
+    grad_norm: float
+    """Before clipping."""
+    learning_rate: float
+    sources: Mapping[str, int]
+    """Rows read so far, by source."""
+
+
+def read(path: Path) -> list[StepMetrics]:
+    """All lines of a `metrics.jsonl`, in order."""
+    return [StepMetrics(**json.loads(line)) for line in path.read_bytes().splitlines()]
+
+
+class MetricsLog:
+    """The two files while training runs. Lines past the checkpoint that training resumes from are cut off."""
+
+    def __init__(self, folder: Path, *, name: str, step: int, num_steps: int, flops_per_token: int, peak_flops: float):
+        self.label = f"train: {name}"
+        self.num_steps = num_steps
+        self.flops_per_token = flops_per_token
+        self.peak_flops = peak_flops
+        self.last = _cut(folder / METRICS_NAME, step)
+        self._folder = folder
+        self._began_s = self._stepped_s = time.perf_counter()
+        self._first_step = step
+
+    def write(self, metrics: StepMetrics) -> None:
+        """Append a step, and tell of it."""
+        now_s = time.perf_counter()
+        tokens = metrics.tokens - (self.last.tokens if self.last else 0)
+        tokens_per_s = tokens / (now_s - self._stepped_s)
+        mfu = tokens_per_s * self.flops_per_token / self.peak_flops
+        timing = {"step": metrics.step, "seconds": now_s - self._stepped_s, "tokens_per_s": tokens_per_s, "mfu": mfu}
+        for name, line in ((METRICS_NAME, asdict(metrics)), (TIMING_NAME, timing)):
+            with (self._folder / name).open("ab") as file:
+                file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self.last, self._stepped_s = metrics, now_s
+        eta_s = (now_s - self._began_s) / (metrics.step - self._first_step) * (self.num_steps - metrics.step)
+        num_rows = sum(metrics.sources.values())
+        shares = {f"share {source}": rows / num_rows for source, rows in metrics.sources.items()}
+        progress.tell(
+            self.label,
+            metrics.step,
+            self.num_steps,
+            "steps",
+            **{"loss": metrics.loss, "tokens/s": tokens_per_s, "mfu": mfu, "eta_s": eta_s},
+            **shares,
+        )
+
+
+def _cut(path: Path, step: int) -> StepMetrics | None:
+    """Keep the first `step` lines of a `metrics.jsonl`, and return the last of them."""
+    # The line after them may be half written: only what is kept is parsed.
+    lines = path.read_bytes().splitlines(keepends=True)[:step] if step else []
+    if len(lines) < step:
+        raise StageError(f"{path} ends before the checkpoint's step {step}; delete {path.parent} to begin anew")
+    write_atomically(path, b"".join(lines))
+    return StepMetrics(**json.loads(lines[-1])) if lines else None
+
+
+def peak_flops(device: torch.device, precision: str, num_ranks: int) -> float:
+    """FLOP/s of all ranks together: as published for GPUs in bf16, else measured by a matrix product of 2 GFLOP."""
+    if device.type == "cuda" and precision == "bf16":
+        sold_as = torch.cuda.get_device_name(device)
+        for name, known in DEVICES.items():
+            if name.partition("-")[0] in sold_as:
+                return known.peak_flops * num_ranks
+    matrix = torch.ones(1024, 1024, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    seconds = float("inf")
+    for _ in range(4):
+        start_s = time.perf_counter()
+        (matrix @ matrix).sum().item()
+        seconds = min(seconds, time.perf_counter() - start_s)
+    return 2 * 1024**3 / seconds * num_ranks

@@ -1,0 +1,72 @@
+"""A whole run as one flow: every stage that is not finished, in order, then the result table as an artifact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
+
+from domainlm import manifest, pipeline, progress
+from domainlm.specs.project import load_run
+from flows import corpus, evaluate, mix, report, tokenizer, train
+from flows.stage import Make
+
+MAKE: dict[str, Make] = {
+    "corpus": corpus.make,
+    "tokenizer": tokenizer.make,
+    "mix": mix.make,
+    "train": train.make,
+    "evaluate": evaluate.make,
+    "report": report.make,
+}
+"""The task of each command."""
+
+
+@flow(name="adapt", persist_result=False, result_serializer="json")
+def adapt(spec: str, workspace: str | None = None, workers: int | None = None) -> dict[str, str]:
+    """Run all stages of a run; returns the folder of each by its id.
+
+    `spec`: path of a run spec. `workspace`: where stages are kept, by default the project's `workspace`.
+    `workers`: processes at work, by default one a core.
+    """
+    logger = get_run_logger()
+    run = load_run(Path(spec))
+    place = pipeline.place(run, None if workspace is None else Path(workspace))
+    finished = pipeline.done(run, place)
+    stages = pipeline.stages(run)
+    folders: dict[str, str] = {}
+    for number, stage in enumerate(stages):
+        progress.tell("run", number, len(stages), "stages", now=stage.id)
+        if stage.id in finished:
+            folders[stage.id] = str(finished[stage.id].folder)
+            logger.info("%s: skipped, finished in %s", stage.id, folders[stage.id])
+        else:
+            folders[stage.id] = MAKE[stage.command](stage.id, spec, str(place), workers)["folder"]
+    progress.tell("run", len(stages), len(stages), "stages")
+    made = manifest.read(Path(folders["report"]))
+    assert made is not None
+    summary = json.loads(made.only("summary").read_bytes())
+    create_markdown_artifact(markdown(summary, made.only("page")), key="result", description=summary["title"])
+    return folders
+
+
+def markdown(summary: Mapping[str, Any], page: Path) -> str:
+    """The result table, its verdicts and a link to the report, as Markdown."""
+    columns = summary["columns"]
+    rows = [[row["measure"], *(_cell(row["cells"].get(model)) for model in columns[1:])] for row in summary["rows"]]
+    lines = ["| " + " | ".join(cells) + " |" for cells in [columns, ["---"] + ["---:"] * (len(columns) - 1), *rows]]
+    verdicts = [f"- {verdict}" for verdict in summary["verdicts"]]
+    return "\n".join([f"# {summary['title']}", "", *lines, "", *verdicts, "", f"[The report]({page.as_uri()})"])
+
+
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if cell is None or cell["value"] is None:
+        return "–"
+    compared = cell.get("compared")
+    change = f" ({compared['difference']:+.4g}, {compared['outcome']})" if compared else ""
+    return f"{cell['value']:.4g}{change}"

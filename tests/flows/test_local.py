@@ -1,0 +1,84 @@
+"""`domainlm run` as a person starts it: a real flow on a real server of its own, over all stages in small."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from domainlm import pipeline
+from domainlm.specs.project import load_run
+
+ROOT = Path(__file__).parents[2]
+SPEC = "data_specs/runs/tiny.yaml"
+RUN = [sys.executable, "-m", "domainlm", "run", SPEC, "--workers", "1"]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if "PREFECT" not in name} | {"PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[[Path], Path]) -> Path:
+    root = tmp_path_factory.mktemp("project")
+    write_project(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(project: Path) -> subprocess.CompletedProcess[str]:
+    ran = subprocess.run(RUN, cwd=project, env=environment(), capture_output=True, text=True, timeout=500)
+    assert ran.returncode == 0, ran.stderr
+    return ran
+
+
+def test_a_run_prints_its_table_and_the_path_of_its_report(
+    project: Path, finished: subprocess.CompletedProcess[str]
+) -> None:
+    assert "A tiny run" in finished.stdout
+    report = finished.stdout.splitlines()[-1].removeprefix("Report: ")
+    assert Path(report).is_file()
+    assert Path(report).is_relative_to(project / "workspace" / "report")
+    assert "run: 0 of 12 stages (0%)  now corpus" in finished.stderr
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_finished_run_does_nothing_and_does_not_even_import_prefect(project: Path) -> None:
+    code = (
+        "import sys; from domainlm import cli; cli.app(standalone_mode=False); "
+        "assert not {'prefect', 'torch', 'transformers'} & {name.partition('.')[0] for name in sys.modules}"
+    )
+    before = sorted((path, path.stat().st_mtime_ns) for path in (project / "workspace").rglob("*"))
+    command = [sys.executable, "-c", code, *RUN[3:], "--json"]
+    ran = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    stages = [stage.id for stage in pipeline.stages(load_run(project / SPEC))]
+    assert sorted(json.loads(ran.stdout)["stages"]) == sorted(stages)
+    assert sorted((path, path.stat().st_mtime_ns) for path in (project / "workspace").rglob("*")) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.usefixtures("finished")
+def test_a_run_that_is_ended_takes_its_server_and_all_its_processes_with_it(
+    project: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [*RUN, "--workspace", str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=project, env=environment(), stderr=pipe, text=True) as running:
+        assert running.stderr is not None
+        assert any(line.startswith("corpus: ") for line in running.stderr)
+        processes = psutil.Process(running.pid).children(recursive=True)
+        # The server and the stage, each with its supervisor.
+        assert len(processes) >= 4
+        running.send_signal(number)
+        assert running.wait(30) != 0
+        _, alive = psutil.wait_procs(processes, timeout=8)
+        assert not alive

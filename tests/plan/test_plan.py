@@ -1,0 +1,151 @@
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from transformers import LlamaConfig
+from typer.testing import CliRunner
+
+from domainlm.cli import app
+from domainlm.errors import SpecError
+from domainlm.plan import show
+from domainlm.plan.plan import Plan, plan, record
+from domainlm.specs.mix import MixSpec
+from domainlm.specs.project import Run, load_run
+from domainlm.specs.run import RunSpec
+from domainlm.specs.tokenizer import TokenizerSpec
+
+ROOT = Path(__file__).parents[2]
+LLAMA = {
+    "family": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 160,
+    "num_layers": 2,
+    "num_heads": 4,
+    "num_kv_heads": 2,
+    "max_position": 128,
+}
+
+
+def run_of(root: Path, models: dict, *, batch_tokens: int = 1024, tokenizer: dict | None = None) -> Run:
+    spec = RunSpec.model_validate(
+        {
+            "name": "trial",
+            "corpus": {"domains": ("law",)},
+            "tokenizer": "words",
+            "recipes": {"all": {"sequence_tokens": 64, "batch_tokens": batch_tokens, "schedule": {"peak": 1e-3}}},
+            "models": models,
+        }
+    )
+    words = TokenizerSpec.model_validate({"name": "words"} | (tokenizer or {"algorithm": "bpe", "vocab_size": 300}))
+    mix = MixSpec(name="half", token_ratio={"law": 1.0}, budget_tokens=1_000_000)
+    return Run(path=root / "trial.yaml", root=root, spec=spec, domains={}, tokenizer=words, mixes={"half": mix})
+
+
+def text_of(planned: Plan) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    for part in show.render(planned):
+        console.print(part)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data_specs" / "runs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_run_is_planned_on_one_gpu_and_on_eight(path):
+    run = load_run(path)
+    for num_gpus in (1, 8):
+        planned = plan(run, num_gpus=num_gpus)
+        trained = [name for name, model in run.spec.models.items() if model.mix]
+        assert [model.model for model in planned.models] == trained
+        assert json.loads(json.dumps(record(planned)))["cost"] == planned.cost
+        assert all(name in text_of(planned) for name in trained)
+
+
+def test_hours_cost_and_flops_follow_from_tokens_utilisation_and_price(tmp_path):
+    run = run_of(tmp_path, {"base": {"architecture": LLAMA, "mix": "half", "recipe": "all"}})
+    (base,) = plan(run, "A100-80GB", num_gpus=4, mfu=0.5, price_per_hour=2.0).models
+    # By hand: 2 layers of 3 x 64 x 64 and 3 x 64 x 160, an output of 300 x 64; 12 L d T for the attention.
+    assert base.flops == 1e6 * (6 * (2 * (3 * 64 * 64 + 3 * 64 * 160) + 300 * 64) + 12 * 2 * 64 * 64)
+    assert base.gpu_hours == pytest.approx(base.flops / (312e12 * 0.5) / 3600)
+    assert (base.hours, base.cost) == (base.gpu_hours / 4, base.gpu_hours * 2)
+    assert base.petaflop_s_days == base.flops / 8.64e19
+
+
+def test_a_model_that_goes_on_from_another_has_its_shape_and_the_law_keeps_silent(tmp_path):
+    models = {
+        "base": {"architecture": LLAMA, "mix": "half", "recipe": "all"},
+        "more": {"start": "base", "mix": "half", "recipe": "all"},
+        "as-it-is": {"start": "base"},
+    }
+    base, more = plan(run_of(tmp_path, models)).models
+    assert more.num_parameters == base.num_parameters
+    # 1M tokens for 105,536 parameters: 9.5 each.
+    assert base.chinchilla.sentence == "2.1 times fewer tokens than is best for its size."
+    assert more.chinchilla.sentence.endswith("the law is for training anew.")
+
+
+def test_a_model_in_a_folder_is_counted_on_its_architecture(tmp_path):
+    LlamaConfig(
+        vocab_size=300, hidden_size=64, intermediate_size=160, num_hidden_layers=2, num_attention_heads=4
+    ).save_pretrained(tmp_path / "old")
+    run = run_of(tmp_path, {"new": {"start": "./old", "mix": "half", "recipe": "all"}})
+    (new,) = plan(run).models
+    assert new.num_parameters == 2 * 300 * 64 + 2 * (4 * 64 * 64 + 3 * 64 * 160 + 2 * 64) + 64
+
+
+def test_a_model_of_the_hub_is_looked_up_and_an_unknown_one_is_refused_with_a_fix(tmp_path):
+    folder = tmp_path / "data_specs"
+    folder.mkdir()
+    (folder / "models.yaml").write_bytes((ROOT / "data_specs" / "models.yaml").read_bytes())
+    known = run_of(tmp_path, {"new": {"start": "hf:HuggingFaceTB/SmolLM2-135M", "mix": "half", "recipe": "all"}})
+    assert plan(known).models[0].num_parameters == 134_515_008
+    unknown = run_of(tmp_path, {"new": {"start": "hf:nobody/nothing", "mix": "half", "recipe": "all"}})
+    with pytest.raises(SpecError, match=r"(?s)models.new.start.*add its facts to data_specs/models.yaml, under `hub"):
+        plan(unknown)
+
+
+def test_more_gpus_take_fewer_rows_each_and_at_last_one_micro_batch(tmp_path):
+    models = {"base": {"architecture": LLAMA, "mix": "half", "recipe": "all"}}
+    # 16 rows a step, 8 a micro-batch: one GPU accumulates two micro-batches' gradients, 16 GPUs take a row each.
+    alone, many = (plan(run_of(tmp_path, models), num_gpus=n).models[0] for n in (1, 16))
+    assert alone.memories[0].gradients == 4 * alone.num_parameters
+    sharded = next(m for m in many.memories if m.strategy == "ZeRO-3")
+    assert sharded.gradients < 4 * many.num_parameters / 15
+    assert alone.memories[0].activations > 7 * sharded.activations
+
+
+def test_a_plan_that_does_not_fit_says_what_helps(tmp_path):
+    wide = LLAMA | {"hidden_size": 65536, "num_heads": 64, "num_kv_heads": 64, "intermediate_size": 262144}
+    run = run_of(tmp_path, {"base": {"architecture": wide, "mix": "half", "recipe": "all"}})
+    planned = plan(run, "A100-40GB", num_gpus=1)
+    assert planned.models[0].choice.pick is None
+    assert "Take more or larger GPUs" in text_of(planned)
+
+
+def test_the_lectures_tables_hold_its_figures():
+    console = Console(file=io.StringIO(), width=200)
+    for part in show.lecture():
+        console.print(part)
+    text = console.file.getvalue()
+    for figure in ("24.00 GB", "4,200.00 GB", "12,000.00 GB", "BloombergGPT", "569B", "3.140625", "0 10000000 1001001"):
+        assert figure in text
+
+
+def test_the_command_prints_the_plan_as_json_and_refuses_a_gpu_that_it_does_not_know():
+    demo = str(ROOT / "data_specs" / "runs" / "demo.yaml")
+    planned = CliRunner().invoke(app, ["plan", demo, "--gpu", "h200", "--gpus", "2", "--json"])
+    assert json.loads(planned.output)["hardware"]["device"]["name"] == "H200"
+    refused = CliRunner().invoke(app, ["plan", demo, "--gpu", "abacus"])
+    assert refused.exit_code == 2
+    assert "no GPU 'abacus'; there is A100-40GB" in " ".join(refused.output.split())
+
+
+def test_planning_imports_no_heavy_library():
+    script = (
+        "import sys, domainlm.plan.show; "
+        "print([m for m in ('torch', 'transformers', 'numpy', 'datasets') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,150 @@
+"""A run and all that it names are checked together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from domainlm.errors import SpecError
+from domainlm.specs.project import check, load_domain, load_mix, load_run, load_tokenizer
+
+RUN = Path("data_specs/runs/trial.yaml")
+
+
+def test_a_run_loads_with_all_that_it_names_in_the_order_of_the_spec(project: Path) -> None:
+    run = load_run(RUN)
+    assert run.root == project
+    assert list(run.domains) == ["law", "plain"]
+    assert set(run.mixes) == {"plain-all", "law-51"}
+    assert run.mixes["law-51"].budget_tokens == 300_000
+    assert run.tokenizer.vocab_size == 2048
+    assert run.spec.recipes["make"].betas == (0.9, 0.95)
+    assert check(RUN) == []
+
+
+def test_each_kind_loads_alone(project: Path) -> None:
+    assert load_domain(Path("data_specs/domains/law.yaml")).sources[1].uri == "hf:./data/law"
+    assert load_mix(Path("data_specs/mixes/law-51.yaml")).token_ratio == {"law": 0.51, "plain": 0.49}
+    assert load_tokenizer(Path("data_specs/tokenizers/small.yaml")).algorithm == "bpe"
+
+
+def test_a_spec_elsewhere_is_known_by_its_keys(project: Path) -> None:
+    elsewhere = project / "law-51.yaml"
+    elsewhere.write_text("name: law-51\ntoken_ratio: {law: 1.1}\nbudget_tokens: 1k\n")
+    with pytest.raises(SpecError, match=r"law-51.yaml:2:20: token_ratio.law"):
+        check(elsewhere)
+    elsewhere.write_text("name: law-51\n")
+    with pytest.raises(SpecError, match="want: a domain, mix, tokenizer or run"):
+        check(elsewhere)
+
+
+def test_mistakes_of_all_files_come_at_once(edit, problems_of) -> None:
+    edit("runs/trial", "seed: 1", "seed: one")
+    edit("runs/trial", "recipe: make\n  adapted", "recipe: mke\n  adapted")
+    edit("mixes/law-51", "  law: 0.51", "  law: 0.53")
+    edit("domains/law", "license: CC0-1.0\n  - name: rulings", "licence: CC0-1.0\n  - name: rulings")
+    edit("tokenizers/small", "bpe", "bpee")
+    assert [f"{Path(p.file).name} {p.key}" for p in problems_of(RUN)] == [
+        "trial.yaml seed",
+        "trial.yaml models.base.recipe",
+        "law.yaml sources.0.licence",
+        "small.yaml algorithm",
+        "law-51.yaml token_ratio",
+    ]
+
+
+def test_a_file_that_is_no_yaml_hides_no_mistake_of_another(edit, problems_of) -> None:
+    edit("mixes/law-51", "token_ratio:", "token_ratio: [")
+    edit("tokenizers/small", "bpe", "bpee")
+    assert [Path(p.file).name for p in problems_of(RUN)] == ["small.yaml", "law-51.yaml"]
+
+
+def test_a_validator_of_several_fields_speaks_beside_a_mistake_elsewhere(edit, problems_of) -> None:
+    edit("runs/trial", "batch_tokens: 4096", "batch_tokens: 4000\n    colour: red")
+    assert [p.key for p in problems_of(RUN)] == ["recipes.make.batch_tokens", "recipes.make.colour"]
+
+
+def test_a_circle_of_starts_is_told_once(edit, problems_of) -> None:
+    edit("runs/trial", "start: base", "start: third\n  third: {start: adapted}\n  fourth:\n    start: third")
+    edit("runs/trial", "    mix: law-51\n    recipe: make\n", "")
+    (problem,) = problems_of(RUN)
+    assert (problem.key, problem.got) == ("models.adapted.start", "adapted -> third -> adapted")
+
+
+def _model(folder: Path, **config: object) -> None:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _outside(edit, start: str, pretrained: str) -> None:
+    edit("runs/trial", "start: base", f"start: {start}")
+    edit("tokenizers/small", "algorithm: bpe\nvocab_size: 2048", f"pretrained: {pretrained}")
+
+
+def test_a_row_longer_than_a_local_model_reads_is_told_through_the_chain(edit, problems_of, project: Path) -> None:
+    _model(project / "base-model", vocab_size=100, max_position_embeddings=128)
+    (project / "base-model/tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0}}}))
+    _outside(edit, "./base-model\n  further:\n    start: adapted", "./base-model")
+    edit("runs/trial", "    mix: law-51\n    recipe: make\n", "    mix: law-51\n    recipe: make\n")
+    problems = problems_of(RUN)
+    assert [(p.key, p.want) for p in problems] == [
+        ("recipes.make.sequence_tokens", "at most 128, the `max_position_embeddings` of ./base-model")
+    ]
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_has_rows_is_told(edit, problems_of, project: Path) -> None:
+    _model(project / "base-model", vocab_size=3)
+    (project / "words").mkdir()
+    vocabulary = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [{"id": 3, "content": "<end>"}]}
+    (project / "words/tokenizer.json").write_text(json.dumps(vocabulary))
+    _outside(edit, "./base-model", "./words")
+    (problem,) = problems_of(RUN)
+    assert problem.got == "small, with 4 tokens; ./base-model has 3 embeddings"
+    assert problem.fix == "in data_specs/tokenizers/small.yaml, write `pretrained: ./base-model`"
+    _model(project / "roomy", vocab_size=4)
+    edit("runs/trial", "./base-model", "./roomy")
+    assert problems_of(RUN) == ()
+
+
+def test_a_model_on_the_hub_fits_its_own_tokenizer_and_others_are_wondered_about(edit) -> None:
+    _outside(edit, "hf:owner/model", "hf:owner/model")
+    assert not [warning for warning in check(RUN) if "cannot be seen" in warning]
+    edit("tokenizers/small", "hf:owner/model", "hf:owner/other")
+    assert any("whether hf:owner/other is the tokenizer of hf:owner/model" in warning for warning in check(RUN))
+
+
+def test_what_no_model_uses_is_a_warning(edit) -> None:
+    edit("runs/trial", "recipes:\n", "recipes:\n  idle: {sequence_tokens: 8, batch_tokens: 8, schedule: {peak: 1}}\n")
+    assert check(RUN) == ["data_specs/runs/trial.yaml: recipes.idle: no model uses it"]
+
+
+def test_a_domain_that_no_mix_takes_from_is_a_warning(edit) -> None:
+    edit("mixes/law-51", "  law: 0.51\n  plain: 0.49", "  plain: 1")
+    assert check(RUN) == [
+        "data_specs/runs/trial.yaml: corpus.domains: no mix takes from law; it is only evaluated on",
+    ]
+
+
+def test_a_variable_of_the_environment_is_filled_in(edit, problems_of, project: Path, monkeypatch) -> None:
+    edit("domains/law", "data/law/*.jsonl", "${LAW}/*.jsonl")
+    monkeypatch.setenv("LAW", "")
+    assert [p.fix for p in problems_of(RUN)] == ["export LAW=/path/to/it"]
+    monkeypatch.setenv("LAW", str(project / "data/law"))
+    assert problems_of(RUN) == ()
+
+
+def test_files_that_no_reader_knows_are_told(edit, problems_of, project: Path) -> None:
+    (project / "data/law/a.csv").write_text("a,b\n")
+    edit("domains/law", "data/law/*.jsonl", "data/law/*.csv")
+    (problem,) = problems_of(RUN)
+    assert problem.got == "data/law/*.csv, which matches a.csv"
+    assert problem.fix.startswith("turn it into .jsonl")
+
+
+def test_a_run_outside_any_project_is_told_where_to_go(tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text("name: trial\ncorpus: {domains: [a]}\ntokenizer: t\nmodels: {b: {start: 'hf:o/m'}}\n")
+    with pytest.raises(SpecError, match="below a folder that holds data_specs"):
+        check(path)

@@ -85,7 +85,7 @@ def stages(run: Run) -> list[Stage]:
             listed.append(Stage(id=f"mix/{name}", command="mix", needs=("tokens",)))
             origin = _origin(run, model.start)
             base = (f"train/{origin}",) if origin in run.spec.models else ()
-            needs = (f"mix/{name}", "tokens", "tokenizer", *base)
+            needs = (f"mix/{name}", "corpus", "tokens", "tokenizer", *base)
             listed.append(Stage(id=f"train/{name}", command="train", needs=needs))
         trained = (f"train/{name}",) if model.mix is not None else ("tokenizer",)
         listed.append(Stage(id=f"evaluate/{name}", command="evaluate", needs=("corpus", "items", *trained)))
@@ -335,6 +335,7 @@ def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: in
         start=None if model.start is None else _weights(run, model.start, finished),
         folder=folder,
         seed=_seed(run, stage),
+        licenses=finished["corpus"].facts["licenses"],
     )
 
 

@@ -68,16 +68,23 @@ class MetricsLog:
                 file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
         self.last, self._stepped_s = metrics, now_s
         eta_s = (now_s - self._began_s) / (metrics.step - self._first_step) * (self.num_steps - metrics.step)
-        num_rows = sum(metrics.sources.values())
-        shares = {f"share {source}": rows / num_rows for source, rows in metrics.sources.items()}
         progress.tell(
             self.label,
             metrics.step,
             self.num_steps,
             "steps",
             **{"loss": metrics.loss, "tokens/s": tokens_per_s, "mfu": mfu, "eta_s": eta_s},
-            **shares,
+            **_domain_shares(metrics.sources),
         )
+
+
+def _domain_shares(rows_by_source: Mapping[str, int]) -> dict[str, str]:
+    """What of the rows so far came from each domain; by source it stands in the file."""
+    rows: dict[str, int] = {}
+    for source, num_rows in rows_by_source.items():
+        domain = source.partition("/")[0]
+        rows[domain] = rows.get(domain, 0) + num_rows
+    return {domain: f"{num_rows / sum(rows.values()):.1%}" for domain, num_rows in rows.items()}
 
 
 def _cut(path: Path, step: int) -> StepMetrics | None:

@@ -47,7 +47,7 @@ def test_progress_carries_loss_shares_and_time_left(tmp_path: Path, heard):
     (told,) = heard
     assert (told.label, told.done, told.total, told.unit) == ("train: tiny", 1, 10, "steps")
     assert told.figures["loss"] == 1.0
-    assert told.figures["share law/acts"] == 0.25
+    assert told.figures["law"] == "25.0%"
     assert told.figures["eta_s"] == pytest.approx(9 * 64 / told.figures["tokens/s"], rel=0.1)
     assert told.figures["mfu"] == pytest.approx(told.figures["tokens/s"] * 100 / 1e9)
 

@@ -1,17 +1,22 @@
-"""Multiple-choice items from held-out text: which of four passages continues this one? Same text and seed, same items.
+"""Multiple-choice items from held-out text: which of four passages does this one continue? Same text, same items.
+
+The question is put as Winogrande's is, by partial scoring (arXiv:1806.02847): one continuation, scored behind each of
+four contexts. To score four continuations behind one context measures mostly how common each of them is: models of a
+million parameters stayed at chance on that, and below it after they had learnt the domain's most common passages.
 
 The rule. White space is collapsed in all that is shown, so that line lengths give nothing away.
 
-1. A place is where a sentence, a clause or a paragraph ends, with more than CONTEXT_WORDS words of the document before
-   it and more than CHOICE_CHARACTERS characters after it. The context is the words before; the answer is the passage
-   after, cut at the last end of a word within CHOICE_CHARACTERS. A document's places do not overlap.
+1. A place is between two words of a sentence, with at least CONTEXT_WORDS words of the document before it and more than
+   CONTINUATION_CHARACTERS characters after it. The context is the words before; the continuation is the passage after,
+   cut at the last end of a word within CONTINUATION_CHARACTERS. A document's places do not overlap.
 2. Documents come in the order of a seeded hash of their ids, each with its places in the order of such a hash, one
    place a document and round, until there are as many items as asked for, or no more places.
-3. Distractors are passages that begin at places of the domain's other documents, one of each document, in the order of
-   rule 2 from where the item's hash points, cut as the answer is. A passage too much like the answer or another choice
-   (as many shared words as not: licences repeat each other) is passed over. Where the other documents do not give
-   three, other places of the same document do, at least DISTANCE_CHARACTERS away from the answer; they are counted.
-4. In each four consecutive items the answer stands once at each position, in seeded order.
+3. The other contexts are those of places of the domain's other documents, one of each document, in the order of rule 2
+   from where the item's hash points. A context too much like the true one or another is passed over (as many shared
+   pairs of adjacent words as not: licences repeat each other), and so is one whose own continuation is too much like
+   the item's. Where the other documents do not give three, other places of the same document do, at least
+   DISTANCE_CHARACTERS away; they are counted.
+4. In each four consecutive items the true context stands once at each position, in seeded order.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import orjson
@@ -33,12 +38,11 @@ from domainlm.progress import tell
 NUM_CHOICES = 4
 CONTEXT_WORDS = 40
 """A guess: about 80 tokens, so that an item fits the smallest models' windows and many fit into a minute."""
-CHOICE_CHARACTERS = 120
-"""A guess: long enough that small models are above chance."""
-SHORTEST_CHOICE_CHARACTERS = 100
-"""A cut drops at most so much that all choices of an item are of nearly the same length."""
+CONTINUATION_CHARACTERS = 120
+"""Models of a million parameters are well above chance with it, which twice as much did not better."""
+SHORTEST_CONTINUATION_CHARACTERS = 100
 DISTANCE_CHARACTERS = 1000
-_PLACE = re.compile(r"[.!?:;][\"'”’)\]]*\s+|\n[ \t]*\n\s*")
+_PLACE = re.compile(r"(?<=[^\W\d_])[,]?\s+(?=[^\W\d_])")
 _CHUNK = re.compile(r"\S+")
 _WORD = re.compile(r"\w+")
 
@@ -74,10 +78,10 @@ class Item:
     domain: str
     source: str
     doc_id: str
-    context: str
-    choices: tuple[str, ...]
+    contexts: tuple[str, ...]
+    continuation: str
     answer: int
-    """Index of the true continuation in `choices`."""
+    """Index in `contexts` of the one that the continuation continues."""
 
 
 def build(corpus: Manifest, domains: Sequence[str], items_per_domain: int, folder: Path, *, seed: int) -> Made:
@@ -125,15 +129,15 @@ def passages_of(text: str) -> Iterator[Passage]:
 
 
 def _following(text: str, begin: int) -> tuple[str, int]:
-    """Whole words from `begin` on, in at most CHOICE_CHARACTERS characters, and where they end in `text`.
+    """Whole words from `begin` on, in at most CONTINUATION_CHARACTERS characters, and where they end in `text`.
 
     Empty where the text ends before that, or where a long word leaves the choice so short that it would stand out.
     """
     words: list[str] = []
     num_characters, end = -1, begin
     for match in _CHUNK.finditer(text, begin):
-        if num_characters + 1 + len(match.group()) > CHOICE_CHARACTERS:
-            return (" ".join(words), end) if num_characters >= SHORTEST_CHOICE_CHARACTERS else ("", end)
+        if num_characters + 1 + len(match.group()) > CONTINUATION_CHARACTERS:
+            return (" ".join(words), end) if num_characters >= SHORTEST_CONTINUATION_CHARACTERS else ("", end)
         words.append(match.group())
         num_characters += 1 + len(match.group())
         end = match.end()
@@ -159,8 +163,8 @@ def _items(domain: str, documents: Sequence[Document], seed: int) -> Iterator[tu
             domain=domain,
             source=document.source,
             doc_id=document.id,
-            context=passage.context,
-            choices=(*distractors[:answer], passage.following, *distractors[answer:]),
+            contexts=(*distractors[:answer], passage.context, *distractors[answer:]),
+            continuation=passage.following,
             answer=answer,
         )
         yield item, num_own
@@ -186,14 +190,16 @@ def _in_hash_order(document: Document, seed: int, *names: str) -> Iterator[Passa
 def _distractors(
     document: Document, passage: Passage, others: Sequence[Document], seed: int, item_id: str
 ) -> tuple[list[str], int]:
-    """Three passages that do not follow the context (fewer where there are none), and how many are of `document`."""
+    """Three contexts that the passage does not follow (fewer where there are none), and how many are of `document`."""
     chosen: list[str] = []
-    taken = [_words(passage.following)]
+    following = _word_pairs(passage.following)
+    taken = [_word_pairs(passage.context)]
 
     def take(candidate: Passage) -> None:
-        words = _words(candidate.following)
-        if len(chosen) < NUM_CHOICES - 1 and not any(_alike(words, other) for other in taken):
-            chosen.append(candidate.following)
+        words = _word_pairs(candidate.context)
+        another = not any(_alike(words, other) for other in taken)
+        if len(chosen) < NUM_CHOICES - 1 and another and not _alike(_word_pairs(candidate.following), following):
+            chosen.append(candidate.context)
             taken.append(words)
 
     for other in others:
@@ -208,12 +214,12 @@ def _distractors(
     return chosen, len(chosen) - num_others
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text.lower()))
+def _word_pairs(text: str) -> frozenset[tuple[str, str]]:
+    return frozenset(pairwise(_WORD.findall(text.lower())))
 
 
-def _alike(left: frozenset[str], right: frozenset[str]) -> bool:
-    """Whether the passages share at least as many distinct words as they do not."""
+def _alike(left: frozenset[tuple[str, str]], right: frozenset[tuple[str, str]]) -> bool:
+    """Whether the passages share at least as many distinct pairs of adjacent words as they do not."""
     return 2 * len(left & right) >= len(left | right)
 
 

@@ -12,8 +12,6 @@ FACTS_NAME = "facts.json"
 CHECKPOINTS_NAME = "checkpoints"
 ERROR_PREFIX = "error: "
 """How a rank begins the line that says why it stops."""
-STOPPED = 143
-"""Exit status after SIGTERM, as shells count it: the checkpoint is written, and the next start goes on from it."""
 
 
 class TrainConfig(Spec):

@@ -15,7 +15,7 @@ from domainlm import progress, supervise
 from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest, shard_of, write_atomically
 from domainlm.specs.run import ModelSpec, ParallelSpec, RecipeSpec
-from domainlm.train.config import ERROR_PREFIX, FACTS_NAME, FILE_NAME, STOPPED, TrainConfig
+from domainlm.train.config import ERROR_PREFIX, FACTS_NAME, FILE_NAME, TrainConfig
 
 _GRACE_S = 25.0
 """Time for a checkpoint after SIGTERM."""
@@ -119,8 +119,6 @@ def _launch(name: str, config: Path, ranks: int) -> None:
     status = supervise.run(command, on_line=relay, env=env, grace_s=_GRACE_S)
     if status == 0:
         return
-    if status == STOPPED:
-        raise StageError(f"training of {name} was told to stop; run it again, and it goes on from its checkpoint")
     raise StageError("\n".join([f"training of {name} ended with status {status}", *(errors or last)]))
 
 

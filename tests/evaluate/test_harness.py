@@ -55,7 +55,7 @@ def test_every_shipped_task_loads_in_lm_eval_and_says_its_suite_as_its_tag(
     (task,) = manager.load([str(place)])["tasks"].values()
     assert task.get_config("task") in manager.task_index[suite].tags
     assert task.get_config("num_fewshot") is not None
-    assert {metric["metric"] for metric in task.get_config("metric_list")} == {"acc", "acc_norm"}
+    assert {metric["metric"] for metric in task.get_config("metric_list")} == {"acc"}
 
 
 def test_a_suite_reads_the_items_of_the_domains_that_belong_to_it(
@@ -65,9 +65,10 @@ def test_a_suite_reads_the_items_of_the_domains_that_belong_to_it(
     assert outcome.missing == []
     assert outcome.suites == {"general_continuation": "general", "legal_continuation": "legal"}
     assert {(row["suite"], row["metric"]) for row in outcome.samples} == {
-        (suite, metric) for suite in ("general", "legal") for metric in ("acc", "acc_norm")
+        ("general", "acc"),
+        ("legal", "acc"),
     }
-    assert len(outcome.samples) == 2 * 2 * 6
+    assert len(outcome.samples) == 2 * 6
     for task, suite in outcome.suites.items():
         points = [row["value"] for row in outcome.samples if row["suite"] == suite and row["metric"] == "acc"]
         assert outcome.results["results"][task]["acc,none"] == pytest.approx(sum(points) / 6)
@@ -91,7 +92,7 @@ def test_a_broken_task_is_reported_with_its_cause_and_the_others_survive(
     (legal / "breaks_late.yaml").write_text(CONTINUATION.format(task="breaks_late", data=broken))
     outcome = run(tiny, ["medical", "legal", "no_suite"], evals, made_items, tmp_path)
     assert outcome.suites == {"legal_continuation": "legal"}
-    assert len(outcome.samples) == 2 * 6
+    assert len(outcome.samples) == 6
     causes = {missing.task: missing.cause for missing in outcome.missing}
     assert set(causes) == {
         "continuation",

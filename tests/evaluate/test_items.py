@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,10 @@ Heldout = Mapping[tuple[str, str, str], Sequence[str]]
 def build(corpus: Manifest, folder: Path, num_items: int, seed: int = 7) -> tuple[Made, list[dict[str, Any]]]:
     made = items.build(corpus, ["legal-demo"], num_items, folder, seed=seed)
     return made, [orjson.loads(line) for line in (folder / made.shards[0].path).read_bytes().splitlines()]
+
+
+def word_pairs(text: str) -> set[tuple[str, str]]:
+    return set(pairwise(re.findall(r"\w+", text.lower())))
 
 
 def test_the_same_text_and_seed_give_the_same_bytes(corpus_of: Any, heldout: Heldout, tmp_path: Path) -> None:
@@ -44,7 +50,7 @@ def test_fewer_items_than_asked_for_are_counted_and_more_only_add(
     }
 
 
-def test_the_answer_follows_its_context_and_the_distractors_are_of_other_documents(
+def test_the_passage_continues_its_context_and_the_other_contexts_are_of_other_documents(
     corpus_of: Any, heldout: Heldout, tmp_path: Path
 ) -> None:
     corpus = corpus_of(heldout)
@@ -56,16 +62,16 @@ def test_the_answer_follows_its_context_and_the_distractors_are_of_other_documen
     _, made = build(corpus, tmp_path, 1000)
     for item in made:
         own = texts[item["doc_id"]]
-        answer = item["choices"][item["answer"]]
-        assert f"{item['context']} {answer} " in own + " "
-        assert len(item["context"].split()) == items.CONTEXT_WORDS
-        for index, choice in enumerate(item["choices"]):
-            assert items.SHORTEST_CHOICE_CHARACTERS <= len(choice) <= items.CHOICE_CHARACTERS
+        shortest, longest = items.SHORTEST_CONTINUATION_CHARACTERS, items.CONTINUATION_CHARACTERS
+        assert shortest <= len(item["continuation"]) <= longest
+        assert f"{item['contexts'][item['answer']]} {item['continuation']} " in own + " "
+        for index, context in enumerate(item["contexts"]):
+            assert len(context.split()) == items.CONTEXT_WORDS
             if index != item["answer"]:
-                (doc_id,) = [name for name, text in texts.items() if choice in text]
+                (doc_id,) = [name for name, text in texts.items() if context in text]
                 assert doc_id != item["doc_id"]
                 assert doc_id.startswith("legal-demo/")
-        assert len(set(item["choices"])) == 4
+        assert len(set(item["contexts"])) == 4
     assert len({item["id"] for item in made}) == len(made)
 
 
@@ -76,16 +82,16 @@ def test_answers_stand_equally_often_at_each_position(corpus_of: Any, heldout: H
     assert len({tuple(whole[i : i + 4]) for i in range(0, len(whole), 4)}) > 1
 
 
-def test_a_copy_of_the_answer_is_no_distractor(corpus_of: Any, heldout: Heldout, tmp_path: Path) -> None:
+def test_a_copy_of_the_true_context_is_no_other_choice(corpus_of: Any, heldout: Heldout, tmp_path: Path) -> None:
     """Licences repeat each other: what is nearly the answer would be a second right choice."""
     text = heldout["legal-demo", "licenses", "heldout"][0]
     copies = {("legal-demo", "licenses", "heldout"): [text] * 6}
     made, asked = build(corpus_of(copies), tmp_path, 1000)
     for item in asked:
-        answer = set(item["choices"][item["answer"]].split())
-        for index, choice in enumerate(item["choices"]):
-            shared = answer & set(choice.split())
-            assert index == item["answer"] or 2 * len(shared) < len(answer | set(choice.split()))
+        answer = word_pairs(item["contexts"][item["answer"]])
+        for index, context in enumerate(item["contexts"]):
+            shared = answer & word_pairs(context)
+            assert index == item["answer"] or 2 * len(shared) < len(answer | word_pairs(context))
     assert made.counts["domains"]["legal-demo"]["made"] == len(asked)
 
 

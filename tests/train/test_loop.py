@@ -14,6 +14,7 @@ from domainlm.errors import StageError
 from domainlm.train import loop, metrics
 from domainlm.train import model as models
 from domainlm.train.parallel import Place
+from domainlm.train.training import begin
 
 from .conftest import RECIPE, VOCAB_SIZE, ConfigOf
 
@@ -35,11 +36,11 @@ def test_the_same_config_gives_the_same_bytes_and_the_loss_falls(alone: Place, c
 
 def test_the_exported_model_reloads_to_the_identical_logits(alone: Place, config_of: ConfigOf, tmp_path: Path):
     config = config_of(tmp_path, num_steps=2)
-    training = loop.begin(config, alone)
+    training = begin(config, alone)
     ids = torch.arange(1, 11)[None]
     with torch.no_grad():
         training.model.lm_head.weight.mul_(3)
-    loop._finish(training)
+    loop.finish(training)
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     with torch.no_grad():
         for part in training.learner.modules():

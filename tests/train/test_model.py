@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from domainlm.errors import StageError
+from domainlm.specs.project import load_run
 from domainlm.train import model as models
 
 from .conftest import ARCHITECTURE, VOCAB_SIZE
@@ -67,3 +68,10 @@ def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path: Path):
         models.from_checkpoint(tmp_path, vocab_size=65, sequence_tokens=16)
     with pytest.raises(StageError, match="takes 16 tokens at most: lower `sequence_tokens` 17"):
         models.from_checkpoint(tmp_path, vocab_size=64, sequence_tokens=17)
+
+
+def test_a_model_that_the_hub_does_not_give_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    run = load_run(Path(__file__).parents[2] / "data_specs/runs/demo.yaml")
+    with pytest.raises(StageError, match="hf:nobody/nothing cannot be downloaded"):
+        models.download("hf:nobody/nothing", run)

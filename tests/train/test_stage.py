@@ -106,8 +106,9 @@ def test_a_rank_s_failure_is_told_in_its_own_words(
     model = SCRATCH.model_copy(update={"architecture": None, "start": "there"})
     (tmp_path / "empty").mkdir()
     inputs = {"mix": mix_of(5), "tokens": tokens, "tokenizer": tokenizer, "start": tmp_path / "empty"}
+    recipe = RECIPE.model_copy(update={"parallel": ParallelSpec(ranks=1)})
     with pytest.raises(StageError, match=r"training of tiny ended with status 1\n(.*\n)*.*config\.json"):
-        train("tiny", model, RECIPE, **inputs, folder=tmp_path / "out", seed=7)
+        train("tiny", model, recipe, **inputs, folder=tmp_path / "out", seed=7)
 
 
 def test_a_recipe_that_does_not_fit_its_mix_is_refused(

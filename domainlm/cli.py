@@ -303,9 +303,10 @@ def _make(
 
 
 def _print_made(stage_id: str, manifest: Manifest, made: bool, as_json: bool) -> None:
+    from domainlm import pipeline
+
     if as_json:
-        facts = {"stage": stage_id, "name": manifest.name, "made": made, "folder": str(manifest.folder)}
-        print(json.dumps(facts | {"digest": manifest.digest(), "counts": manifest.counts}), flush=True)
+        print(json.dumps(pipeline.account(stage_id, manifest, made=made)), flush=True)
     else:
         print(f"{stage_id}: {'made' if made else 'was made before'}: {manifest.folder}", flush=True)
 

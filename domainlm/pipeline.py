@@ -50,6 +50,10 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
 """The libraries whose version is part of a stage's key."""
 
 
+LIGHT = frozenset({"items", "mix", "compare", "report"})
+"""Kinds of stages that take less time than the start of a process would: a flow does them itself."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
     """One step of a run."""
@@ -176,6 +180,18 @@ def chosen(
     if stage_id is not None:
         return asked
     return [stage for stage in of_command if stage in asked or any(stage.id in other.needs for other in asked)]
+
+
+def account(stage_id: str, finished: Manifest, *, made: bool) -> dict[str, Any]:
+    """What a command or a flow says of a finished stage: where it is, what was counted, and whether just now."""
+    return {
+        "stage": stage_id,
+        "name": finished.name,
+        "made": made,
+        "folder": str(finished.folder),
+        "digest": finished.digest(),
+        "counts": finished.counts,
+    }
 
 
 def request(run: Run, stage: Stage, finished: Finished) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
 import time
@@ -51,7 +52,11 @@ def _server(workspace: Path) -> Iterator[Callable[[], None]]:
     api_url = f"http://127.0.0.1:{port}/api"
     home = workspace / "prefect"
     home.mkdir(parents=True, exist_ok=True)
+    # Without a password, any user of this machine could make the server run code while it is there.
+    password = f"domainlm:{secrets.token_urlsafe()}"
     os.environ |= {
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+        "PREFECT_API_AUTH_STRING": password,
         "PREFECT_API_URL": api_url,
         "PREFECT_HOME": str(home),
         "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",

@@ -18,12 +18,12 @@ from domainlm.specs.project import load_run
 from flows.launch import launch
 
 Make = Callable[[str, str, str, int | None], dict[str, Any]]
-"""(stage id, spec, workspace, workers) -> what the child reports."""
+"""(stage id, spec, workspace, workers) -> `pipeline.account` of the stage."""
 LOG_PROGRESS_EVERY_S = 10.0
 
 
 def stage_task(command: str, *, retries: int = 0) -> Make:
-    """The task that runs a stage of `command` in a supervised child, and returns what the child reports.
+    """The task that runs a stage of `command`, in a supervised child unless it is light, and returns its account.
 
     Call it, do not submit it: a submitted task does not hear that its flow is told to end. Prefect caches and persists
     nothing: the manifests alone say what is done.
@@ -39,8 +39,14 @@ def stage_task(command: str, *, retries: int = 0) -> Make:
     )
     def make(stage_id: str, spec: str, workspace: str, workers: int | None) -> dict[str, Any]:
         logger = get_run_logger()
-        relay = _relay(logger)
-        made = launch(command, stage_id, spec, Path(workspace), workers=workers, on_progress=relay, log=logger.info)
+        if stage_id.partition("/")[0] in pipeline.LIGHT:
+            run, place = load_run(Path(spec)), Path(workspace)
+            before = pipeline.done(run, place).get(stage_id)
+            finished = before or pipeline.run_stage(run, stage_id, place, workers=workers)
+            made = pipeline.account(stage_id, finished, made=before is None)
+        else:
+            relay = _relay(logger)
+            made = launch(command, stage_id, spec, Path(workspace), workers=workers, on_progress=relay, log=logger.info)
         logger.info("%s: %s %s", stage_id, "made" if made["made"] else "skipped, already in", made["folder"])
         return made
 

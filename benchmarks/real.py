@@ -61,14 +61,14 @@ tokenizer: real-{domain}
 recipes:
   pretrain:
     sequence_tokens: 256
-    batch_tokens: 8192
+    batch_tokens: 4096
     micro_batch_rows: 8
-    schedule: {{peak: 4.0e-3, floor: 4.0e-4, warmup_share: 0.05}}
+    schedule: {{peak: 3.0e-3, floor: 3.0e-4, warmup_share: 0.05}}
   continue:
     sequence_tokens: 256
-    batch_tokens: 8192
+    batch_tokens: 4096
     micro_batch_rows: 8
-    schedule: {{peak: 2.0e-3, floor: 2.0e-4, warmup_share: 0.05}}
+    schedule: {{peak: 1.5e-3, floor: 1.5e-4, warmup_share: 0.05}}
 models:
   base:
     architecture: {{family: llama, hidden_size: 128, intermediate_size: 352, num_layers: 4, num_heads: 4,
@@ -81,7 +81,7 @@ evaluate:
   suites: [general, {domain}]
   window_tokens: 256
   stride_tokens: 128
-  max_docs_per_source: 20
+  max_docs_per_source: 10
   items_per_domain: 200
 """
 
@@ -107,14 +107,14 @@ def main(domains: list[str]) -> None:
 def lay_out(data: Path, domains: list[str]) -> None:
     """Write the project: specs that name their folder by the environment, and the tasks of this repository."""
     shutil.copytree(ROOT / "evals", PROJECT / "evals", dirs_exist_ok=True)
-    write("mixes/general.yaml", MIX.format(name="general", ratio="{general: 1.0}", budget="2.5M"))
+    write("mixes/general.yaml", MIX.format(name="general", ratio="{general: 1.0}", budget="1.5M"))
     for domain in [*domains, "general"]:
         write(f"domains/{domain}.yaml", domain_yaml(data, domain))
     for domain in domains:
         ratios = {"51": f"{{{domain}: 0.51, general: 0.49}}", "100": f"{{{domain}: 1.0}}"}
         for share, ratio in ratios.items():
             name = f"{domain}-{share}"
-            write(f"mixes/{name}.yaml", MIX.format(name=name, ratio=ratio, budget="1M"))
+            write(f"mixes/{name}.yaml", MIX.format(name=name, ratio=ratio, budget="600k"))
         write(f"tokenizers/real-{domain}.yaml", TOKENIZER.format(domain=domain))
         write(f"runs/{domain}.yaml", RUN.format(domain=domain))
 

@@ -88,7 +88,7 @@
       height, marginTop, marginLeft, marginRight: 62, marginBottom: 46,
       fy: scale,
       y: {domain: models},
-      x: {label: xLabel, labelAnchor: "center", labelOffset: 38, labelArrow: "none", tickFormat, nice: true, ticks: width < 420 ? 4 : 7, ...x},
+      x: {label: xLabel, labelAnchor: "center", labelOffset: 38, labelArrow: "none", tickFormat, nice: true, ticks: width < 600 ? 4 : 7, ...x},
       marks: [
         gridX(), rowAxis(width), heads(marginLeft), ...marks,
         Plot.ruleY(rows.filter((d) => known(d.low) && known(d.high)), {...place, x1: "low", x2: "high", stroke: colour, strokeWidth: 3, strokeOpacity: 0.55}),

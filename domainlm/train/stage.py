@@ -115,7 +115,7 @@ def _launch(name: str, config: Path, ranks: int) -> None:
         elif not (agent_spoke := agent_spoke or _AGENT in line):
             last.append(line)
 
-    env = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": _import_path()}
+    env = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **_import_path()}
     status = supervise.run(command, on_line=relay, env=env, grace_s=_GRACE_S)
     if status == 0:
         return
@@ -126,11 +126,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _import_path() -> str:
-    """The ranks find domainlm where this process did, installed or not."""
-    own = str(Path(__file__).parents[2])
-    there = os.environ.get("PYTHONPATH", "")
-    return own if not there else f"{own}{os.pathsep}{there}"
+def _import_path() -> dict[str, str]:
+    """What lets the ranks import domainlm from a checkout that is not installed."""
+    own = Path(__file__).parents[2]
+    if own.name == "site-packages":
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(own), os.environ.get("PYTHONPATH")]))}
 
 
 def _told_by_metrics(path: Path) -> dict[str, Any]:

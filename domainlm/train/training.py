@@ -43,7 +43,7 @@ class Training:
 
 
 def begin(config: TrainConfig, place: Place) -> Training:
-    """The model, sharded over the ranks, and its optimizer, before the first step."""
+    """The model, sharded over the ranks, and its optimizer. Raises StageError where model, data and recipe do not fit."""
     mix, tokens = done(config.mix), done(config.tokens)
     recipe = config.recipe
     vocab_size, end_token_id = int(tokens.facts["vocab_size"]), int(tokens.facts["end_token_id"])
@@ -74,6 +74,7 @@ def begin(config: TrainConfig, place: Place) -> Training:
 
 
 def done(folder: str) -> Manifest:
+    """The manifest of the finished stage in `folder`; StageError where there is none."""
     found = manifest.read(Path(folder))
     if found is None:
         raise StageError(f"{folder} holds no finished stage")

@@ -43,7 +43,7 @@ class Training:
 
 
 def begin(config: TrainConfig, place: Place) -> Training:
-    """The model, sharded over the ranks, and its optimizer. Raises StageError where model, data and recipe do not fit."""
+    """The model, sharded over the ranks, and its optimizer; StageError where model, data and recipe do not fit."""
     mix, tokens = done(config.mix), done(config.tokens)
     recipe = config.recipe
     vocab_size, end_token_id = int(tokens.facts["vocab_size"]), int(tokens.facts["end_token_id"])

@@ -81,7 +81,7 @@ evaluate:
   suites: [general, {domain}]
   window_tokens: 256
   stride_tokens: 128
-  max_docs_per_source: 10
+  max_docs_per_source: 4
   items_per_domain: 200
 """
 

@@ -280,8 +280,9 @@ def _outside(start: str | None, run: Run) -> dict[str, str]:
         from domainlm.specs.lock import revision_of
 
         return {start: revision_of(run, start) or "not locked"}
-    files = sorted(path for path in (run.root / expanded(start)).rglob("*") if path.is_file())
-    return {start: digest({path.name: file_digest(path) for path in files})}
+    folder = run.root / expanded(start)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {start: digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files})}
 
 
 def _weights(run: Run, name: str | None, finished: Finished) -> Path:
@@ -311,9 +312,12 @@ def _corpus(run: Run, stage: Stage, finished: Finished, folder: Path, workers: i
 
 
 def _tokenizer(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.specs.lock import revision_of
     from domainlm.tokens.train import train
 
-    return train(run.tokenizer, finished["corpus"], folder, seed=_seed(run, stage), root=run.root)
+    pretrained = run.tokenizer.pretrained
+    revision = revision_of(run, pretrained) if pretrained is not None else None
+    return train(run.tokenizer, finished["corpus"], folder, seed=_seed(run, stage), root=run.root, revision=revision)
 
 
 def _tokens(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:

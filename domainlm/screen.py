@@ -66,17 +66,17 @@ def figures(told: Progress) -> str:
 
 @dataclass(kw_only=True)
 class Lines:
-    """Plain lines, one at most every two seconds, for logs."""
+    """Plain lines for logs: the first of each label, and then one at most every two seconds."""
 
     file: TextIO
     clock: Callable[[], float] = time.monotonic
-    next_s: float = float("-inf")
+    next_s: dict[str, float] = field(default_factory=dict)
 
     def show(self, told: Progress) -> None:
         now = self.clock()
-        if now < self.next_s:
+        if now < self.next_s.get(told.label, now):
             return
-        self.next_s = now + LINE_EVERY_S
+        self.next_s[told.label] = now + LINE_EVERY_S
         share = f" ({told.done / told.total:.0%})" if told.total else ""
         print(f"{told.label}: {amount(told)}{share}  {figures(told)}".rstrip(), file=self.file, flush=True)
 

@@ -63,7 +63,11 @@ def build(
     _check_readable(domains, pieces)
     decision = _decide(corpus, pieces)
     made = _write(domains, pieces, decision, folder)
-    shutil.rmtree(work_folder)
+    # Under another name first: a part that was half deleted would be taken for a finished one.
+    deleted = folder / "deleted"
+    shutil.rmtree(deleted, ignore_errors=True)
+    work_folder.replace(deleted)
+    shutil.rmtree(deleted)
     return made
 
 

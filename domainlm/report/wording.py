@@ -71,11 +71,11 @@ def count(number: float) -> str:
 def amount(number: float) -> str:
     """A large number in three digits.
 
-    >>> amount(950), amount(299_008), amount(1_234_567), amount(2.5e9)
-    ('950', '299k', '1.23M', '2.5B')
+    >>> amount(950), amount(299_008), amount(1_234_567), amount(2.5e9), amount(999_600)
+    ('950', '299k', '1.23M', '2.5B', '1M')
     """
     for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= scale:
+        if number >= 0.9995 * scale:
             return f"{number / scale:.3g}{suffix}"
     return f"{number:.3g}"
 

@@ -80,7 +80,8 @@ def _validate(model: type[S], values: Any) -> tuple[S | None, list[ErrorDetails]
         # JSON's strict mode, and not Python's, takes a list for a tuple.
         return model.model_validate_json(json.dumps(values)), []
     except ValidationError as error:
-        return None, error.errors(include_url=False)
+        # pydantic counts only the items that are right: a list of one wrong item is no empty list.
+        return None, [e for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
 
 
 def _grouped(values: Any, errors: Iterable[ErrorDetails]) -> list[tuple[Key, list[ErrorDetails]]]:

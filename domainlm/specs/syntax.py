@@ -77,6 +77,9 @@ def _syntax(path: Path, text: str, error: Exception) -> Problem:
     got, want = next(((g, w) for pattern, g, w in _SYNTAX if re.search(pattern, said)), ("no YAML", "YAML 1.2"))
     lines = text.splitlines()
     found = lines[line - 1] if line <= len(lines) else ""
+    if got == "a colon where no key can end" and not re.search(r":\s.*:(\s|$)", found):
+        want, fix = "the indentation of its neighbours", f"indent `{found.strip()}` like the line before it"
+        return _about(path, line, column, f"{got}: {found.strip()}", want, fix)
     return _about(path, line, column, f"{got}: {found.strip()}" if found.strip() else got, want, _mended(found, got))
 
 

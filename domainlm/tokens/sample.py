@@ -48,6 +48,8 @@ def byte_targets(
     missing = sorted(domain for domain in ratio if not available_bytes.get(domain))
     if missing:
         raise DataError(f"byte_ratio: the corpus has no training text of {', '.join(missing)}")
+    if not ratio:
+        raise DataError("the corpus has no training text to take a sample of: everything read was dropped")
     bounded = min(sample_bytes, *(available_bytes[domain] / share for domain, share in ratio.items()))
     # A hair over, so that a share that is a whole number of bytes is not rounded below it.
     return {domain: math.floor(bounded * share + 1e-6) for domain, share in ratio.items()}

@@ -15,6 +15,7 @@ from domainlm.errors import DataError
 from domainlm.manifest import Made, Manifest, shard_of
 from domainlm.progress import tell
 from domainlm.specs.tokenizer import TokenizerSpec
+from domainlm.specs.uri import expanded
 from domainlm.tokens.fertility import by_domain
 from domainlm.tokens.sample import DomainSample, available_bytes, byte_targets, choose, texts
 from domainlm.tokens.tokenizer import FILE_NAME, FOLDER, load_folder, vocab_size
@@ -24,9 +25,12 @@ _NO_LIMIT = 10**30
 """transformers' word for a tokenizer that sets no limit of its own; a model's export writes the model's."""
 
 
-def train(spec: TokenizerSpec, corpus: Manifest, folder: Path, *, seed: int, root: Path) -> Made:
+def train(
+    spec: TokenizerSpec, corpus: Manifest, folder: Path, *, seed: int, root: Path, revision: str | None = None
+) -> Made:
     """The spec's tokenizer as a folder that `AutoTokenizer.from_pretrained` loads, with its fertility on held-out text.
 
+    `revision` is the commit that a pretrained one on the hub is locked to, or None where it is not.
     Raises DataError where the vocabulary comes out smaller than asked, or a pretrained one cannot be used.
     """
     out = folder / FOLDER
@@ -34,7 +38,7 @@ def train(spec: TokenizerSpec, corpus: Manifest, folder: Path, *, seed: int, roo
     out.mkdir(parents=True)
     sampled: dict[str, int] = {}
     if spec.pretrained is not None:
-        end_token = _take(spec.pretrained, out, root)
+        end_token = _take(spec.pretrained, out, root, revision)
     else:
         samples = _samples(spec, corpus, seed)
         sampled = {domain: int(sample.kept_bytes_D.sum()) for domain, sample in samples.items()}
@@ -125,13 +129,16 @@ def _write_config(out: Path, end_token: str) -> None:
     (out / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
-def _take(pretrained: str, out: Path, root: Path) -> str:
+def _take(pretrained: str, out: Path, root: Path, revision: str | None) -> str:
     """Save a pretrained tokenizer to `out`; its end token."""
     from transformers import AutoTokenizer
 
-    place = pretrained.removeprefix("hf:") if pretrained.startswith("hf:") else str(root / pretrained)
+    # A folder has no revisions.
+    on_hub = pretrained.startswith("hf:")
+    place = pretrained.removeprefix("hf:") if on_hub else str(root / expanded(pretrained))
+    held = {"revision": revision} if on_hub and revision is not None else {}
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **held)
     except (OSError, ValueError) as error:
         raise DataError(f"tokenizer {pretrained}: {error}") from error
     if not tokenizer.is_fast:

@@ -50,7 +50,10 @@ def train(config: TrainConfig, place: Place, told: Sequence[int]) -> bool:
     for micro_batches in batches:
         num_targets, num_told, *source_rows = over_ranks(training, micro_batches, len(names), told)
         if num_told:
-            _save(training, step)
+            # What is saved already stays. Before the first step there is nothing to save, and to save it would change
+            # what follows: torch makes AdamW's moments by a step of its own, which AdamW counts.
+            if step > (saved.step if saved is not None else 0):
+                _save(training, step)
             return False
         rate = learning_rate(step, training.num_steps, config.recipe.schedule)
         loss, grad_norm = take_step(training, micro_batches, step=step, num_targets=num_targets, rate=rate)
@@ -119,7 +122,7 @@ def finish(training: Training) -> None:
             "precision": training.precision,
             "strategy": config.recipe.parallel.strategy,
         }
-        write_atomically(Path(config.work) / FACTS_NAME, json.dumps(facts).encode())
+        write_atomically(Path(config.folder) / FACTS_NAME, json.dumps(facts).encode())
 
 
 def main(arguments: Sequence[str]) -> int:

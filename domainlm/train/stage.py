@@ -59,13 +59,14 @@ def train(
         seed=seed,
         licenses=dict(licenses or {}),
     )
-    if not (work / FACTS_NAME).is_file():
+    # Outside `work`: to be killed while that is deleted costs no training.
+    if not (folder / FACTS_NAME).is_file():
         write_atomically(work / FILE_NAME, config.model_dump_json(indent=1).encode())
         _launch(name, work / FILE_NAME, num_ranks(recipe.parallel, mix.facts["batch_rows"]))
-    facts = json.loads((work / FACTS_NAME).read_bytes()) | _told_by_metrics(folder / "metrics.jsonl")
+    facts = json.loads((folder / FACTS_NAME).read_bytes()) | _told_by_metrics(folder / "metrics.jsonl")
     files = [(path, "model") for path in sorted((folder / "model").rglob("*")) if path.is_file()]
     shards = [shard_of(path, folder, kind) for path, kind in [*files, (folder / "metrics.jsonl", "metrics")]]
-    shutil.rmtree(work)
+    shutil.rmtree(work, ignore_errors=True)
     return Made(shards=tuple(shards), facts=facts)
 
 

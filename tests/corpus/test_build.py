@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from domainlm.corpus import build as stage
 from domainlm.corpus import explain, ingest, part
 from domainlm.errors import DataError, StageError
-from domainlm.manifest import Manifest
+from domainlm.manifest import Made, Manifest
 from domainlm.specs.run import CorpusSpec
 from tests.corpus.conftest import Build, domain, write_jsonl
 
@@ -158,6 +158,31 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     assert attempts == ["legal/a", "legal/b", "general/a", "general/b", "general/a"]
     assert files(resumed.folder).keys() == files(whole.folder).keys()
     assert resumed.digest() == whole.digest()
+
+
+def test_killed_while_it_clears_its_work_it_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [prose(1), prose(2)])
+    legal = domain("legal", {"a": "a.jsonl"}, heldout_share=0.0)
+
+    def build() -> Made:
+        return stage.build(CorpusSpec(domains=("legal",)), [legal], tmp_path / "out", root=tmp_path, workers=1)
+
+    def killed(folder: Path, ignore_errors: bool = False) -> None:
+        for path in Path(folder).rglob("digests.npy"):
+            path.unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build()
+    made = build()
+    assert made.counts["sources"]["legal/a"]["kept"]["train"] == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "dropped.parquet",
+        "quarantined.parquet",
+        "text",
+    ]
 
 
 def test_a_part_of_another_spec_is_not_taken_over(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class _Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -149,6 +150,7 @@ def test_a_hub_out_of_reach_is_an_error_that_says_what_to_do(edit, project: Path
     edit("domains/law", "hf:./data/law", "hf:owner/rulings")
     closed = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
     closed.server_close()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed.server_port}")
     with pytest.raises(DataError, match=r"cannot be reached .*connect, or set HF_ENDPOINT; nothing was written"):
         lock(LAW)

@@ -24,3 +24,8 @@ def test_a_mistake_is_named_in_its_place_and_its_fix_mends_it(project, edit, pro
     if outcome == "pasting mends it":
         paste(problems[0])
         assert problems_of(RUN) == ()
+
+
+def test_what_is_wrong_in_an_only_item_is_not_told_of_its_list_too(project, edit, problems_of) -> None:
+    edit("domains/plain", "    license: CC0-1.0\n", "")
+    assert [problem.key for problem in problems_of(RUN)] == ["sources.0.license"]

@@ -14,6 +14,7 @@ from domainlm.specs.tree import read_tree
 FAULTS = {
     "tab": ("name: law\ntoken_ratio:\n\tlaw: 1\n", "3:1", "a tab: law: 1", "write `  law: 1`"),
     "colon": ("name: law\ndescription: a: b\n", "2:15", "a colon", 'write `description: "a: b"`'),
+    "deeper": ("name: law\n  max_epochs: 4\n", "2:13", "a colon", "indent `max_epochs: 4` like the line before it"),
     "at sign": ("name: @law\n", "1:7", "cannot begin a value", 'write `name: "@law"`'),
     "open quote": ('name: "law\n', "2:1", "a quote that is never closed", "close what was opened above"),
     "open bracket": ("name: [law\n", "2:1", "a `[` that is never closed", "close what was opened above"),

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domainlm.errors import DataError
 from domainlm.tokens.sample import byte_targets, choose, texts
 
 DOMAINS = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 10**9), min_size=1)
@@ -49,3 +51,8 @@ def test_a_larger_sample_holds_the_smaller_one_and_another_seed_another(corpus):
 def test_a_character_cut_in_two_is_dropped(corpus_of):
     corpus = corpus_of({("law", "acts", "train"): ["ééé"]})
     assert list(texts(choose(corpus, "train", "law", 5, seed=0))) == [["éé"]]
+
+
+def test_a_corpus_without_training_text_is_refused():
+    with pytest.raises(DataError, match="no training text"):
+        byte_targets({}, {}, 500)

@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pytest
+import transformers
 
 from domainlm.errors import DataError
 from domainlm.manifest import read
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.tokens.tokenizer import load
+from domainlm.tokens.train import train
 
 AGAIN = """
 import sys
@@ -87,3 +89,25 @@ def test_a_pretrained_folder_that_is_none_says_where(trained, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="tokenizer empty: "):
         trained(TokenizerSpec(name="taken", pretrained="empty"))
+
+
+def test_a_pretrained_tokenizer_comes_from_its_locked_revision(corpus, trained, tmp_path, monkeypatch):
+    base = trained()
+    asked = {}
+    real = transformers.AutoTokenizer.from_pretrained
+
+    def from_hub(place, **options):
+        asked.update(place=place, revision=options.pop("revision", None))
+        return real(base.folder / "tokenizer", **options)
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_hub)
+    spec = TokenizerSpec(name="taken", pretrained="hf:owner/model")
+    train(spec, corpus, tmp_path / "out", seed=0, root=tmp_path, revision="abc")
+    assert asked == {"place": "owner/model", "revision": "abc"}
+
+
+def test_a_pretrained_folder_may_be_named_by_the_environment(trained, tmp_path, monkeypatch):
+    base = trained()
+    monkeypatch.setenv("TOKENIZERS_FOLDER", str(base.folder))
+    taken = trained(TokenizerSpec(name="taken", pretrained="${TOKENIZERS_FOLDER}/tokenizer"))
+    assert taken.facts["vocab_size"] == base.facts["vocab_size"]

@@ -103,3 +103,13 @@ def test_every_objective_has_what_the_loop_calls():
     for name in named.names("domainlm.train.objectives"):
         module = named.load("domainlm.train.objectives", name)
         assert all(callable(getattr(module, part)) for part in ("inputs", "num_targets", "loss_sum"))
+
+
+def test_told_to_stop_before_the_first_step_it_goes_on_to_the_same_bytes(
+    alone: Place, config_of: ConfigOf, tmp_path: Path
+):
+    # torch makes the moments for a checkpoint by a step of its own, which AdamW counts.
+    assert loop.train(config_of(tmp_path / "whole"), alone, [])
+    assert not loop.train(config_of(tmp_path / "cut"), alone, [15])
+    assert loop.train(config_of(tmp_path / "cut"), alone, [])
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")

@@ -14,7 +14,7 @@ from domainlm import progress
 from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest
 from domainlm.specs.run import ParallelSpec
-from domainlm.train import loop, metrics
+from domainlm.train import loop, metrics, stage
 from domainlm.train.parallel import Place
 from domainlm.train.stage import num_ranks, train
 
@@ -70,6 +70,14 @@ def test_the_stage_lists_its_files_and_clears_its_work(whole: tuple[Made, Path])
     assert (made.facts["first_loss"], made.facts["last_loss"]) == (lines[0].loss, lines[-1].loss)
     assert made.facts["realised_share"] == {"general/web": 157 / 320, "law/acts": 163 / 320}
     assert (made.facts["ranks"], made.facts["device"], made.facts["precision"]) == (2, "cpu", "fp32")
+
+
+def test_killed_after_it_cleared_its_work_it_does_not_train_again(
+    whole: tuple[Made, Path], train_in: TrainIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(whole[1], tmp_path / "killed")
+    monkeypatch.setattr(stage, "_launch", lambda *_: pytest.fail("trained again"))
+    assert train_in(tmp_path / "killed") == whole[0]
 
 
 @pytest.mark.slow

@@ -100,7 +100,10 @@ def check(
 
 
 @app.command(epilog="Example: domainlm lock data_specs/runs/finance-llama-1b.yaml")
-def lock(spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A run, domain or tokenizer.")]) -> None:
+def lock(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A run, domain or tokenizer.")],
+    as_json: Json = False,
+) -> None:
     """Pin the outside data that a run reads.
 
     Writes resolved revisions and digests to data_specs/locks; later runs hold to them. SPEC may be of any kind.
@@ -108,6 +111,9 @@ def lock(spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A run, domai
     from domainlm.specs.lock import lock
 
     written = lock(spec)
+    if as_json:
+        print(json.dumps({"locks": [str(path) for path in written]}))
+        return
     for path in written:
         print(path)
     if not written:

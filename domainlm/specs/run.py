@@ -49,7 +49,7 @@ class ArchitectureSpec(Spec):
     num_layers: Positive = Field(examples=[4])
     """Blocks of attention and feed-forward."""
     num_heads: Positive = Field(examples=[4])
-    """Heads that ask; `hidden_size` is a multiple of it."""
+    """Heads that ask; `hidden_size` is a multiple of twice as many."""
     num_kv_heads: Positive = Field(examples=[2])
     """Heads that hold keys and values; `num_heads` is a multiple of it."""
     max_position: Positive = Field(examples=[256])
@@ -59,8 +59,8 @@ class ArchitectureSpec(Spec):
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
-        if self.hidden_size % self.num_heads:
-            raise _not_a_multiple("hidden_size", self.hidden_size, "num_heads", self.num_heads)
+        if self.hidden_size % (2 * self.num_heads):  # rotary positions turn the two halves of each head
+            raise _not_a_multiple("hidden_size", self.hidden_size, "2 x num_heads", 2 * self.num_heads)
         if self.num_heads % self.num_kv_heads:
             raise _not_a_multiple("num_heads", self.num_heads, "num_kv_heads", self.num_kv_heads)
         return self

@@ -14,6 +14,9 @@ from domainlm.specs.units import amount
 
 Schema = dict[str, Any]
 
+_SCALES = {"thousand": "k", "million": "M", "mn": "M", "billion": "B", "bn": "B", "trillion": "T"}
+_SPELLED = re.compile(rf"\s*\b({'|'.join(_SCALES)})\b", re.IGNORECASE)
+
 
 def schema_at(root: Schema, key: Key) -> Schema:
     """The part of the schema that speaks of `key`, its references resolved; empty where any value goes."""
@@ -125,6 +128,9 @@ def _read_again(text: str) -> Iterator[Any]:
     yield {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}.get(stripped.lower(), text)
     if (number := amount(stripped)) != stripped:
         yield number
+    spelled = _SPELLED.sub(lambda found: _SCALES[found[1].lower()], stripped).removesuffix("tokens").strip()
+    if spelled != stripped and amount(spelled) != spelled:
+        yield spelled
     try:
         number = float(stripped.rstrip("%"))
         yield round(number / 100, 10) if stripped.endswith("%") else number

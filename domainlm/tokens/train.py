@@ -133,10 +133,11 @@ def _take(pretrained: str, out: Path, root: Path, revision: str | None) -> str:
     """Save a pretrained tokenizer to `out`; its end token."""
     from transformers import AutoTokenizer
 
-    # A folder has no revisions.
     on_hub = pretrained.startswith("hf:")
+    if on_hub and revision is None:
+        raise DataError(f"tokenizer {pretrained}: its revision is not locked; run `domainlm lock` on its spec first")
     place = pretrained.removeprefix("hf:") if on_hub else str(root / expanded(pretrained))
-    held = {"revision": revision} if on_hub and revision is not None else {}
+    held = {"revision": revision} if on_hub else {}  # a folder has none
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **held)
     except (OSError, ValueError) as error:

@@ -99,6 +99,7 @@ def from_checkpoint(folder: Path, *, vocab_size: int, sequence_tokens: int) -> t
             f"{folder} takes {longest:,} tokens at most: lower `sequence_tokens` {sequence_tokens:,} to it"
         )
     model.config.dtype = torch.float32
+    model.train()
     return model, lambda part, _name: _widen(part)
 
 
@@ -140,17 +141,18 @@ def save(model: PreTrainedModel, weights: Mapping[str, Any], folder: Path, *, en
 def download(start: str, run: Run) -> Path:
     """The folder of `hf:OWNER/MODEL` at the revision that the run's lock names; weights as safetensors only.
 
-    Raises StageError where the hub cannot be reached and the model is not in the local cache.
+    Raises StageError where no lock names one, or where the hub cannot be reached and the model is not in the cache.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     from domainlm.specs.lock import revision_of
 
+    revision = revision_of(run, start)
+    if revision is None:
+        raise StageError(f"{start}: its revision is not locked; run `domainlm lock` on the run's spec first")
     wanted = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
     try:
-        return Path(
-            snapshot_download(start.removeprefix("hf:"), revision=revision_of(run, start), allow_patterns=wanted)
-        )
+        return Path(snapshot_download(start.removeprefix("hf:"), revision=revision, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise StageError(f"{start} cannot be downloaded: {error}") from error

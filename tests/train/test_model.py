@@ -73,5 +73,8 @@ def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path: Path):
 def test_a_model_that_the_hub_does_not_give_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     run = load_run(Path(__file__).parents[2] / "data_specs/runs/demo.yaml")
+    with pytest.raises(StageError, match="hf:nobody/nothing: its revision is not locked"):
+        models.download("hf:nobody/nothing", run)
+    monkeypatch.setattr("domainlm.specs.lock.revision_of", lambda run, uri: "a" * 40)
     with pytest.raises(StageError, match="hf:nobody/nothing cannot be downloaded"):
         models.download("hf:nobody/nothing", run)

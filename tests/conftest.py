@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 
 from domainlm import manifest
 from domainlm.manifest import Made, Manifest, Request, shard_of
+
+# The same examples each time, and no deadlines: a change must not fail for another's luck, or for a busy machine's.
+# HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 CorpusOf = Callable[[Mapping[tuple[str, str, str], Sequence[str]]], Manifest]
 

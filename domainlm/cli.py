@@ -128,6 +128,7 @@ def plan(
     mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that the model's FLOPs take.")] = 0.4,
     price: Annotated[float, typer.Option(min=0, help="Of a GPU for an hour.")] = 2.5,
     checkpointing: Annotated[Literal["none", "selective", "full"], typer.Option(help="Of activations.")] = "none",
+    picture: Annotated[Path | None, typer.Option(help="Also draw tokens against parameters, as an SVG.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a run takes before it is paid for.
@@ -136,11 +137,14 @@ def plan(
     """
     from rich.console import Console
 
+    from domainlm.plan import picture as drawing
     from domainlm.plan import show
     from domainlm.plan.plan import plan, record
     from domainlm.specs.project import load_run
 
     if spec is None:
+        if picture is not None:
+            picture.write_text(drawing.scaling(), encoding="utf-8")
         Console().print(*show.lecture(), sep="\n")
         return
     asked = load_run(spec)
@@ -148,10 +152,65 @@ def plan(
         planned = plan(asked, gpu, num_gpus=gpus, mfu=mfu, price_per_hour=price, checkpointing=checkpointing)
     except KeyError as error:
         raise typer.BadParameter(str(error.args[0])) from None
+    if picture is not None:
+        picture.write_text(drawing.scaling(drawing.points(planned)), encoding="utf-8")
     if as_json:
         print(json.dumps(record(planned)))
     else:
         Console().print(*show.render(planned), sep="\n")
+
+
+@app.command(epilog="Example: domainlm models data_specs/runs/finance-llama-1b.yaml --license apache-2.0 --budget 500")
+def models(
+    spec: Spec,
+    gpu: Annotated[str, typer.Option(help="A100-40GB, A100-80GB, H100 or H200.")] = "H100",
+    gpus: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
+    mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that the model's FLOPs take.")] = 0.4,
+    price: Annotated[float, typer.Option(min=0, help="Of a GPU for an hour.")] = 2.5,
+    budget: Annotated[float, typer.Option(min=0, help="What all of it may cost.", show_default="none")] = float("inf"),
+    licenses: Annotated[list[str] | None, typer.Option("--license", help="One that will do; again for more.")] = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the base models of data_specs/models.yaml for a run's largest mix.
+
+    What each would cost and whether it fits. How many tokens the run's text has is measured where the run's corpus is
+    built and a model's tokenizer is in the local cache, and guessed elsewhere.
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from domainlm import pipeline
+    from domainlm.plan import show
+    from domainlm.plan.devices import device
+    from domainlm.plan.models import Task, registry, shortlist
+    from domainlm.prospects import prospect
+    from domainlm.specs.project import load_run
+
+    asked = load_run(spec)
+    known = registry(asked.root)
+    try:
+        hardware = device(gpu)
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0])) from None
+    text = prospect(asked, pipeline.place(asked, workspace), {model.name: model.hub for model in known})
+    task = Task(
+        text_bytes=text.num_bytes,
+        device=hardware,
+        num_gpus=gpus,
+        mfu=mfu,
+        price_per_hour=price,
+        budget=budget,
+        licenses=licenses or (),
+        sequence_tokens=text.sequence_tokens,
+        bytes_per_token=text.bytes_per_token,
+    )
+    ranked = shortlist(known, task)
+    if as_json:
+        print(json.dumps([asdict(candidate) for candidate in ranked]))
+    else:
+        Console().print(show.shortlist(ranked))
 
 
 @app.command(epilog="Example: domainlm run data_specs/runs/demo.yaml")

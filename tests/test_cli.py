@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("check", "lock", "plan", "run", "corpus", "tokenizer", "mix", "train", "evaluate", "report")
+COMMANDS = ("check", "lock", "plan", "models", "run", "corpus", "tokenizer", "mix", "train", "evaluate", "report")
 SPEC = "data_specs/runs/tiny.yaml"
 
 

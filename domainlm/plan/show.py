@@ -42,10 +42,13 @@ def duration(hours: float) -> str:
     return f"{hours:.3g} h" if hours < 48 else f"{hours / 24:.3g} days"
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterator[Sequence[str]], left: int = 1) -> Table:
+def _table(
+    title: str, columns: Sequence[str], rows: Iterator[Sequence[str]], left: int = 1, *, words_last: bool = False
+) -> Table:
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right")
+        words = number < left or (words_last and number == len(columns) - 1)
+        table.add_column(column, justify="left" if words else "right")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
@@ -133,7 +136,7 @@ def shortlist(candidates: Sequence[Candidate]) -> Table:
         )
         for c in candidates
     )
-    return _table("Base models", columns, rows, left=2)
+    return _table("Base models", columns, rows, left=2, words_last=True)
 
 
 def lecture() -> Iterator[RenderableType]:

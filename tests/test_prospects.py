@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 from domainlm.plan.models import BYTES_PER_TOKEN
 from domainlm.prospects import prospect
 from domainlm.specs.project import load_run
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Split
 
 DEMO = Path(__file__).parents[1] / "data_specs/runs/demo.yaml"
 

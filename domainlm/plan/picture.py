@@ -15,7 +15,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 140, 60, 56
 _LABEL_HEIGHT = 15
 _STYLE = """
 svg { font: 13px system-ui, sans-serif; fill: #1c2024; background: #fbfaf7 }
-.grid { stroke: #e3e1da } .rule { stroke: #1c2024; stroke-width: 1.5 } .budget { stroke: #8a8f98; stroke-dasharray: 3 5 }
+.grid { stroke: #e3e1da } .rule { stroke: #1c2024; stroke-width: 1.5 }
+.budget { stroke: #8a8f98; stroke-dasharray: 3 5 }
 .axis, .budget-label { fill: #60646c; font-size: 12px } .title { font-size: 16px; font-weight: 600 }
 .known { fill: #8a8f98 } .ours { fill: #0068b3 } .ours-label { fill: #0068b3; font-weight: 600 }
 @media (prefers-color-scheme: dark) {
@@ -59,7 +60,7 @@ def points(plan: Plan) -> list[Point]:
 
 
 def scaling(trainings: Sequence[Point] = ()) -> str:
-    """The literature's models and `trainings` of a plan, by parameters and tokens, with Chinchilla's 20 tokens for each.
+    """The literature's models and `trainings`, by parameters and tokens, with Chinchilla's 20 tokens for each.
 
     Both axes are logarithmic; dotted lines join trainings of the same compute, 6 N D.
     """

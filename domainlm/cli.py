@@ -1,7 +1,7 @@
 """The command `domainlm`: specs in, finished stages out. Exit codes: 0 done, 2 the spec or usage is wrong, 1 else.
 
-What a command needs is imported inside it, so that help and mistakes come at once. The file is long because each of the
-nine commands writes out its options: that is what its help is made of.
+What a command needs is imported inside it, so that help and mistakes come at once. The file is long because each
+command writes out its options: that is what its help is made of. What looks at finished stages is in `commands/`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from domainlm.commands import corpus as corpus_commands
+from domainlm.commands.options import InOrder, Json, Model, Shown, Spec, StageId, Workers, Workspace
+
 if TYPE_CHECKING:
     from domainlm import screen
     from domainlm.manifest import Manifest
 
 app = typer.Typer(
+    cls=InOrder,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -29,17 +33,7 @@ app = typer.Typer(
     help="Domain corpora in, an adapted language model and an honest report of what it gained and lost out.",
     epilog="Example: domainlm run data_specs/runs/demo.yaml",
 )
-
-Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A run spec, such as data_specs/runs/demo.yaml.")]
-Workspace = Annotated[
-    Path | None,
-    typer.Option(help="Where finished stages are kept.", envvar="DOMAINLM_WORKSPACE", show_default="PROJECT/workspace"),
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes at work.", show_default="one a core")]
-Shown = Annotated[Literal["bar", "json", "none"], typer.Option("--progress", help="How progress is shown.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
-StageId = Annotated[str | None, typer.Option("--stage", metavar="ID", help="Only this stage, such as compare.")]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="Only this model of the run.")]
+app.add_typer(corpus_commands.app, help="Read, clean and deduplicate the text of a run; look at what became of it.")
 
 
 def main() -> None:
@@ -247,7 +241,7 @@ def run(
         _print_result(finished["report"])
 
 
-@app.command(epilog="Example: domainlm corpus data_specs/runs/demo.yaml")
+@corpus_commands.app.command("build", epilog="Example: domainlm corpus data_specs/runs/demo.yaml")
 def corpus(
     spec: Spec,
     workspace: Workspace = None,

@@ -1,0 +1,1 @@
+"""Commands that look at what was made, a file for each noun of the command line."""

@@ -1,0 +1,50 @@
+"""The arguments that many commands share, with the same words in each one's help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A run spec, such as data_specs/runs/demo.yaml.")]
+Workspace = Annotated[
+    Path | None,
+    typer.Option(help="Where finished stages are kept.", envvar="DOMAINLM_WORKSPACE", show_default="PROJECT/workspace"),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes at work.", show_default="one a core")]
+Shown = Annotated[Literal["bar", "json", "none"], typer.Option("--progress", help="How progress is shown.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
+StageId = Annotated[str | None, typer.Option("--stage", metavar="ID", help="Only this stage, such as compare.")]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="Only this model of the run.")]
+
+
+class InOrder(TyperGroup):
+    """Lists its commands in the order in which a person needs them."""
+
+    order = ("check", "lock", "plan", "models", "run", "corpus", "tokenizer", "mix", "train", "evaluate", "report")
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=lambda name: self.order.index(name) if name in self.order else len(self.order))
+
+
+class BuildsByDefault(TyperGroup):
+    """A group whose command `build` may be left out: `domainlm corpus RUN` is `domainlm corpus build RUN`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["build", *args]
+        return super().parse_args(ctx, args)
+
+
+def group(name: str, example: str) -> typer.Typer:
+    """An app for `domainlm NAME`, whose command `build` is the one that is meant where none is named."""
+    return typer.Typer(
+        name=name,
+        cls=BuildsByDefault,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        epilog=f"Example: domainlm {name} {example}",
+    )

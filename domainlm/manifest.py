@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from domainlm import exclusive
 from domainlm.digest import canonical, digest, file_digest
-from domainlm.errors import ManifestError
+from domainlm.errors import ManifestError, StageError
 from domainlm.records import Shard
 
 FILE_NAME = "manifest.json"
@@ -33,7 +34,7 @@ class Request:
     """What is asked of a stage. Its digest is the stage's key: same key, same work, done once."""
 
     stage: str
-    """`corpus`, `tokenizer`, `tokens`, `items`, `mix`, `train`, `evaluate`, `compare` or `report`."""
+    """`read`, `corpus`, `tokenizer`, `tokens`, `items`, `mix`, `train`, `evaluate`, `compare` or `report`."""
     name: str
     """What the person called it: names the folder, and is no part of the key."""
     spec: Any
@@ -126,8 +127,10 @@ def read(folder: Path) -> Manifest | None:
     path = folder / FILE_NAME
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise ManifestError(f"{path} is no JSON ({error}); delete {folder} to make it again") from error
     if content.pop("format", None) != FORMAT:
@@ -155,14 +158,29 @@ def write_atomically(path: Path, content: bytes) -> None:
 def make(request: Request, workspace: Path, do: Callable[[Path], Made]) -> Manifest:
     """The manifest of `request`: read where the work is done already, else made by `do(folder)` and written last.
 
-    `do` finds in its folder whatever an earlier, killed attempt at the same key left there, and may go on from it.
+    `do` finds in its folder whatever an earlier, killed attempt at the same key left there, and may go on from it. A
+    second process that is asked for the same waits for the first, and then reads what that has made. Raises StageError
+    where the workspace cannot be written.
     """
     folder = request.folder(workspace)
     done = read(folder)
     if done is not None:
         return done
-    folder.mkdir(parents=True, exist_ok=True)
-    made = do(folder)
+    with exclusive.held(folder, f"{request.stage}/{request.name}"):
+        done = read(folder)
+        if done is not None:
+            return done
+        with exclusive.refused(workspace):
+            folder.mkdir(parents=True, exist_ok=True)
+        with exclusive.filled(workspace):
+            _write(request, folder, do(folder))
+    # Read back, so that a later stage sees the same order of keys now as after a restart.
+    written = read(folder)
+    assert written is not None
+    return written
+
+
+def _write(request: Request, folder: Path, made: Made) -> None:
     manifest = Manifest(
         stage=request.stage,
         name=request.name,
@@ -177,8 +195,8 @@ def make(request: Request, workspace: Path, do: Callable[[Path], Made]) -> Manif
         shards=tuple(sorted(made.shards, key=lambda s: s.path)),
         folder=folder,
     )
-    write_atomically(folder / FILE_NAME, json.dumps(manifest.to_json(), indent=1, sort_keys=True).encode() + b"\n")
-    # Read back, so that a later stage sees the same order of keys now as after a restart.
-    written = read(folder)
-    assert written is not None
-    return written
+    try:
+        content = json.dumps(manifest.to_json(), indent=1, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise StageError(f"{request.stage}/{request.name}: a count or fact is not a number ({error})") from error
+    write_atomically(folder / FILE_NAME, content.encode() + b"\n")

@@ -7,7 +7,7 @@ the manifests.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ Finished = Mapping[str, Manifest]
 """Manifests of finished stages by stage id."""
 
 _CODE: dict[str, tuple[str, ...]] = {
-    "corpus": ("domainlm.corpus.build", "domainlm.corpus.filters"),
+    "read": ("domainlm.corpus.read", "domainlm.corpus.readers"),
+    "corpus": ("domainlm.corpus.build",),
     "tokenizer": ("domainlm.tokens.train",),
     "tokens": ("domainlm.tokens.write",),
     "items": ("domainlm.evaluate.items",),
@@ -34,15 +35,19 @@ _CODE: dict[str, tuple[str, ...]] = {
     "compare": ("domainlm.evaluate.compare",),
     "report": ("domainlm.report.page",),
 }
-"""The modules whose source, and that of all they import, is part of a stage's key."""
+"""The modules whose source, and that of all they import, is part of a stage's key; see also `_plugins`."""
 
 _LIBRARIES: dict[str, tuple[str, ...]] = {
-    "corpus": ("datasets", "datatrove", "numba", "numpy", "orjson", "pyarrow", "xxhash", "zstandard"),
+    "read": (
+        *("datasets", "datatrove", "fastwarc", "ftfy", "numba", "numpy", "orjson", "py3langid", "pyarrow", "pypdfium2"),
+        *("resiliparse", "xxhash", "zstandard"),
+    ),
+    "corpus": ("numba", "numpy", "orjson", "pyarrow"),
     "tokenizer": ("numpy", "pyarrow", "tokenizers", "transformers", "xxhash"),
-    "tokens": ("numpy", "pyarrow", "tokenizers"),
+    "tokens": ("numba", "numpy", "pyarrow", "tokenizers"),
     "items": ("pyarrow",),
     "mix": ("numpy",),
-    "train": ("safetensors", "torch", "transformers"),
+    "train": ("peft", "safetensors", "torch", "transformers"),
     "evaluate": ("lm_eval", "torch", "transformers"),
     "compare": ("numpy", "pyarrow"),
     "report": (),
@@ -59,7 +64,8 @@ class Stage:
     """One step of a run."""
 
     id: str
-    """`corpus`, `tokenizer`, `tokens`, `items`, `mix/MODEL`, `train/MODEL`, `evaluate/MODEL`, `compare`, `report`."""
+    """`read/DOMAIN`, `corpus`, `tokenizer`, `tokens`, `items`, `mix/MODEL`, `train/MODEL`, `evaluate/MODEL`,
+    `compare`, `report`."""
     command: str
     """The command of `domainlm` that runs it."""
     needs: tuple[str, ...]
@@ -70,15 +76,22 @@ class Stage:
         return self.id.partition("/")[0]
 
     @property
+    def about(self) -> str:
+        """Name of the model or domain that it is about, or empty."""
+        return self.id.partition("/")[2]
+
+    @property
     def model(self) -> str:
         """Name of the model that it is about, or empty."""
-        return self.id.partition("/")[2]
+        return "" if self.kind == "read" else self.about
 
 
 def stages(run: Run) -> list[Stage]:
     """Every stage of a run, each after the stages that it needs."""
+    reads = tuple(f"read/{domain}" for domain in run.domains)
     listed = [
-        Stage(id="corpus", command="corpus", needs=()),
+        *(Stage(id=read, command="corpus", needs=()) for read in reads),
+        Stage(id="corpus", command="corpus", needs=reads),
         Stage(id="tokenizer", command="tokenizer", needs=("corpus",)),
         Stage(id="tokens", command="mix", needs=("corpus", "tokenizer")),
         Stage(id="items", command="evaluate", needs=("corpus",)),
@@ -122,11 +135,11 @@ def _origin(run: Run, start: str | None) -> str | None:
     return start
 
 
-def done(run: Run, workspace: Path) -> dict[str, Manifest]:
-    """Manifests of the stages that are finished for this very spec, code and input, by stage id."""
+def done(run: Run, workspace: Path, *, kinds: Collection[str] | None = None) -> dict[str, Manifest]:
+    """Manifests of the stages that are finished for this very spec, code and input, by stage id; only of `kinds`."""
     finished: dict[str, Manifest] = {}
     for stage in stages(run):
-        if all(need in finished for need in stage.needs):
+        if (kinds is None or stage.kind in kinds) and all(need in finished for need in stage.needs):
             made = manifest.read(request(run, stage, finished).folder(workspace))
             if made is not None:
                 finished[stage.id] = made
@@ -199,18 +212,31 @@ def request(run: Run, stage: Stage, finished: Finished) -> Request:
     spec, outside = _asked(run, stage)
     return Request(
         stage=stage.kind,
-        name=stage.model or run.spec.name,
+        name=stage.about or run.spec.name,
         spec=spec,
         seed=_seed(run, stage),
-        code=code_digest(*_CODE[stage.kind]),
+        code=code_digest(*_CODE[stage.kind], *_plugins(run, stage)),
         libraries=library_versions(*_LIBRARIES[stage.kind]),
         inputs={need: finished[need].digest() for need in stage.needs} | outside,
     )
 
 
+def _plugins(run: Run, stage: Stage) -> list[str]:
+    """Modules that a stage loads by name: only those that its specs name, so that a new one changes nobody's key."""
+    read = [run.domains[stage.about]] if stage.kind == "read" else []
+    decided = list(run.domains.values()) if stage.kind == "corpus" else []
+    edits = {f"domainlm.corpus.edits.{name}" for domain in read for name in domain.edits}
+    redact = {"domainlm.corpus.redact" for domain in read if domain.redact is not None}
+    filters = {f"domainlm.corpus.filters.{name}" for domain in (*read, *decided) for name in domain.filters}
+    return sorted(edits | redact | filters)
+
+
 def _seed(run: Run, stage: Stage) -> int:
+    if stage.kind == "read":
+        return 0  # nothing is drawn: another run's seed reads nothing again
     if stage.kind == "mix":
-        return seed_for(run.spec.seed, "mix", run.spec.models[stage.model].mix or "")
+        mix = run.mixes[run.spec.models[stage.model].mix or ""]
+        return seed_for(run.spec.seed if mix.seed is None else mix.seed, "mix", mix.name)
     return seed_for(run.spec.seed, stage.id)
 
 
@@ -218,13 +244,27 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
     """The part of the spec that decides what a stage makes, and digests of what it reads from outside the workspace."""
     spec = run.spec
     match stage.kind:
-        case "corpus":
-            from domainlm.corpus.sources import fingerprints
+        case "read":
+            from domainlm.corpus.places import fingerprints
+            from domainlm.corpus.reading import reading_of
             from domainlm.specs.lock import revisions_of
 
-            domains = list(run.domains.values())
-            read = fingerprints(domains, run.root, revisions_of(domains, run.root))
-            return {"corpus": spec.corpus, "domains": domains}, dict(read)
+            domain = run.domains[stage.about]
+            read = fingerprints([domain], run.root, revisions_of([domain], run.root))
+            names = domain.redact.name if domain.redact is not None else None
+            model = _outside(names.model if names is not None else None, run)
+            return reading_of(domain, spec.corpus.near_duplicates), {**read, **model}
+        case "corpus":
+            decided = {
+                # A list, since the order of filters decides which reason is told.
+                name: {"filters": list(domain.filters.items()), "licenses": [s.license for s in domain.sources]}
+                for name, domain in run.domains.items()
+            }
+            if spec.corpus.decontaminate is None:
+                return {"corpus": spec.corpus, "domains": decided}, {}
+            from domainlm.evaluate.benchmarks import fingerprint
+
+            return {"corpus": spec.corpus, "domains": decided}, {"evals": fingerprint(run.root / "evals")}
         case "tokenizer":
             return run.tokenizer, _outside(run.tokenizer.pretrained, run)
         case "items":
@@ -235,7 +275,11 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             return {"mix": run.mixes[model.mix], "rows": _rows(recipe)}, {}
         case "train":
             model, recipe = _trained(run, stage)
-            return {"model": model, "recipe": recipe}, _outside(_origin(run, model.start), run)
+            from domainlm.train import device
+
+            # Both change the bytes that come out; on how many ranks, and how spread, only the last bits of a sum.
+            asked = {"device": device.kind(), "precision": device.precision_for(recipe.precision)}
+            return {"model": model, "recipe": recipe} | asked, _outside(_origin(run, model.start), run)
         case "evaluate":
             from domainlm.evaluate.suites import files
 
@@ -301,14 +345,24 @@ def _weights(run: Run, name: str | None, finished: Finished) -> Path:
 Work = Callable[[Run, Stage, Finished, Path, int], Made]
 
 
-def _corpus(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
-    from domainlm.corpus.build import build
+def _read(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.corpus.read import read
     from domainlm.specs.lock import changed, revisions_of
 
-    domains = list(run.domains.values())
-    changed(domains, run.root)
-    revisions = revisions_of(domains, run.root)
-    return build(run.spec.corpus, domains, folder, root=run.root, workers=workers, revisions=revisions)
+    domain = run.domains[stage.about]
+    changed([domain], run.root)
+    revisions = revisions_of([domain], run.root)
+    near_duplicates = run.spec.corpus.near_duplicates
+    return read(domain, near_duplicates, folder, root=run.root, workers=workers, revisions=revisions)
+
+
+def _corpus(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.corpus.build import build
+    from domainlm.evaluate.benchmarks import sources
+
+    reads = {domain: finished[f"read/{domain}"] for domain in run.domains}
+    benchmarks = [source.benchmark() for source in sources(run.root / "evals")]
+    return build(run.spec.corpus, list(run.domains.values()), reads, folder, benchmarks)
 
 
 def _tokenizer(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
@@ -334,11 +388,37 @@ def _items(run: Run, stage: Stage, finished: Finished, folder: Path, workers: in
 
 
 def _mix(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.mix import hold
     from domainlm.mix.budget import build
 
     model, recipe = _trained(run, stage)
     assert model.mix is not None
-    return build(run.mixes[model.mix], finished["tokens"], folder, seed=_seed(run, stage), **_rows(recipe))
+    rows = _rows(recipe)
+    made = build(
+        run.mixes[model.mix],
+        finished["tokens"],
+        folder,
+        sequence_tokens=rows["sequence_tokens"],
+        batch_rows=rows["batch_rows"],
+        seed=_seed(run, stage),
+    )
+    held = hold.held(run.root, run.spec.name).get(stage.model)
+    if held is not None:
+        found = hold.account(made.facts, _seed(run, stage), finished["tokens"])
+        hold.check(held, found, path=hold.lock_path(run.root, run.spec.name), run=run.path)
+    return made
+
+
+def hold_mixes(run: Run, workspace: Path) -> Path:
+    """Lock what the finished mixes of a run are made of; returns the lock's path. StageError where none is finished."""
+    from domainlm.mix import hold
+
+    finished = done(run, workspace, kinds=("read", "corpus", "tokenizer", "tokens", "mix"))
+    of = [stage for stage in stages(run) if stage.kind == "mix" and stage.id in finished]
+    mixes = {stage.model: (finished[stage.id].facts, _seed(run, stage)) for stage in of}
+    if not mixes:
+        raise StageError(f"no mix of {run.path} is made yet: domainlm mix {run.path}")
+    return hold.write(run.root, run.spec.name, mixes, finished["tokens"])
 
 
 def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
@@ -390,6 +470,7 @@ def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: i
     return build(
         run.spec.title or run.spec.name,
         run.spec.model_dump(mode="json"),
+        reads={domain: finished[f"read/{domain}"] for domain in run.domains},
         corpus=finished["corpus"],
         tokenizer=finished["tokenizer"],
         tokens=finished["tokens"],
@@ -402,6 +483,7 @@ def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: i
 
 
 _WORK: dict[str, Work] = {
+    "read": _read,
     "corpus": _corpus,
     "tokenizer": _tokenizer,
     "tokens": _tokens,

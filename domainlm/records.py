@@ -33,21 +33,42 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """Rows of one micro-batch. B rows, T tokens in a row, U = T + 1.
+    """Rows of one micro-batch: B rows of T tokens, in D segments.
 
-    Row i holds tokens [i * T, i * T + T] of its source's stream: its last token is the next row's first, so that
-    each token is a target of causal prediction exactly once.
+    A segment is what a row holds of a document, or its padding.
     """
 
-    tokens_BU: npt.NDArray[np.int64]
-    document_BU: npt.NDArray[np.int32]
-    """Number of the document in its row, from 0: equal numbers, same document."""
-    position_BU: npt.NDArray[np.int32]
-    """Position of the token in its document as far as the row holds it: restarts at 0 with each document."""
+    tokens_BT: npt.NDArray[np.int64]
+    next_B: npt.NDArray[np.int64]
+    """The token after each row, the target of its last position; -1 where the document ends with the row. With it, each
+    token of a document but its first is a target of causal prediction exactly once."""
+    position_BT: npt.NDArray[np.int32]
+    """Position of the token in its segment: restarts at 0 with each."""
+    cu_seqlens: npt.NDArray[np.int32]
+    """Cumulative lengths of the segments, all rows laid end to end; (D + 1,): first 0, last B * T."""
+    max_seqlen: int
+    """Length of the longest segment, in tokens."""
+    valid_BT: npt.NDArray[np.bool_] | None
+    """Where tokens are text and no padding; None where all are. Padding is a segment by itself."""
     source_B: npt.NDArray[np.int32]
     """Index into the mix's sources."""
     row_B: npt.NDArray[np.int64]
     """Global row numbers."""
+
+    @property
+    def document_BT(self) -> npt.NDArray[np.int32]:
+        """Number of the document in its row, from 0: equal numbers, same document; -1 for padding."""
+        document_BT = np.cumsum(self.position_BT == 0, axis=1, dtype=np.int32) - 1
+        return document_BT if self.valid_BT is None else np.where(self.valid_BT, document_BT, np.int32(-1))
+
+    @property
+    def target_BT(self) -> npt.NDArray[np.int64]:
+        """The next token of the same document; -1 where there is none."""
+        target_BT = np.concatenate([self.tokens_BT[:, 1:], self.next_B[:, None]], axis=1)
+        target_BT[:, :-1][self.position_BT[:, 1:] == 0] = -1
+        if self.valid_BT is not None:
+            target_BT[~self.valid_BT] = -1
+        return target_BT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

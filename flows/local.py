@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from domainlm import progress, supervise
+from domainlm import exclusive, progress, supervise
 from domainlm.errors import StageError
 
 SERVER_STARTS_WITHIN_S = 180.0
@@ -51,7 +51,8 @@ def _server(workspace: Path) -> Iterator[Callable[[], None]]:
         port = free.getsockname()[1]
     api_url = f"http://127.0.0.1:{port}/api"
     home = workspace / "prefect"
-    home.mkdir(parents=True, exist_ok=True)
+    with exclusive.refused(workspace):
+        home.mkdir(parents=True, exist_ok=True)
     # Without a password, any user of this machine could make the server run code while it is there.
     password = f"domainlm:{secrets.token_urlsafe()}"
     os.environ |= {

@@ -76,6 +76,13 @@ def test_a_model_that_the_run_does_not_have_is_a_wrong_usage(project: Path) -> N
     assert "nothing for 'bse'; there is train/base, train/adapted" in " ".join(ended.stderr.split())
 
 
+@pytest.mark.parametrize("command", ["run", "corpus"])
+def test_an_engine_that_is_not_there_is_a_wrong_usage(project: Path, command: str) -> None:
+    ended = domainlm(command, SPEC, "--engine", "spark", cwd=project)
+    assert ended.returncode == 2
+    assert "no engine 'spark'; there is local, ray, slurm" in " ".join(ended.stderr.split())
+
+
 def test_a_stage_whose_input_is_missing_names_the_command_to_paste(project: Path, tmp_path: Path) -> None:
     ended = domainlm("tokenizer", SPEC, "--workspace", str(tmp_path), cwd=project)
     assert ended.returncode == 1
@@ -87,8 +94,11 @@ def test_a_stage_is_made_once_and_told_as_json(project: Path, tmp_path: Path) ->
     first, second = (domainlm(*arguments, cwd=project) for _ in range(2))
     assert first.returncode == second.returncode == 0, first.stderr
     assert first.stdout.startswith('progress {"label":"corpus')
-    told = json.loads(first.stdout.splitlines()[-1])
+    lines = [json.loads(line) for line in first.stdout.splitlines() if not line.startswith("progress ")]
+    assert [line["stage"] for line in lines] == ["read/legal", "read/general", "corpus"]
+    told = lines[-1]
     assert (told["stage"], told["name"], told["made"]) == ("corpus", "tiny", True)
     assert told["counts"]["sources"]["legal/text"]["read"] == 200
     assert Path(told["folder"], "manifest.json").is_file()
-    assert json.loads(second.stdout) == told | {"made": False}
+    again = [json.loads(line) for line in second.stdout.splitlines() if not line.startswith("progress ")]
+    assert again == [line | {"made": False} for line in lines]

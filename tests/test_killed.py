@@ -31,7 +31,7 @@ def kill_half_way(stage: pipeline.Stage, spec: Path, workspace: Path) -> None:
     folder = workspace / stage.kind
     before = set(folder.glob("*"))
     with begin(stage, spec, workspace) as running:
-        while running.poll() is None and not any(any(new.iterdir()) for new in set(folder.glob("*")) - before):
+        while running.poll() is None and not any(any(new.iterdir()) for new in set(folder.glob("*/")) - before):
             time.sleep(0.002)
         os.killpg(running.pid, signal.SIGKILL)
 

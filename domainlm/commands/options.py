@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
+
+
+def _engine(name: str | None) -> str | None:
+    """Leaves the choice where every process that the command starts finds it: in the environment."""
+    if name is not None:
+        from domainlm import named
+
+        known = named.names("domainlm.corpus.engines")
+        if name not in known:
+            raise typer.BadParameter(f"no engine {name!r}; there is {', '.join(known)}")
+        os.environ["DOMAINLM_ENGINE"] = name
+    return name
+
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A run spec, such as data_specs/runs/demo.yaml.")]
 Workspace = Annotated[
@@ -14,6 +28,16 @@ Workspace = Annotated[
     typer.Option(help="Where finished stages are kept.", envvar="DOMAINLM_WORKSPACE", show_default="PROJECT/workspace"),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes at work.", show_default="one a core")]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What reads the sources: local, or a cluster by ray or slurm. The result is the same.",
+        envvar="DOMAINLM_ENGINE",
+        show_default="local",
+        callback=_engine,
+    ),
+]
 Shown = Annotated[Literal["bar", "json", "none"], typer.Option("--progress", help="How progress is shown.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for machines.")]
 StageId = Annotated[str | None, typer.Option("--stage", metavar="ID", help="Only this stage, such as compare.")]

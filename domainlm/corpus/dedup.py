@@ -3,78 +3,116 @@
 Priority: held-out before training, then the order of domains, sources and documents in the spec.
 """
 
-# D documents, B bands
+# B bands, D documents, P places in order of priority
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from domainlm.corpus import exact, near
-from domainlm.specs.run import CorpusSpec
+from domainlm.corpus import exact, leaders, near
+from domainlm.corpus.leaders import ReadTexts
+from domainlm.corpus.ngrams import Int64, Uint64
+from domainlm.specs.corpus import CorpusSpec, NearDuplicates
 
-STAGE_OF_REASON = {
-    "exact duplicate": "exact",
-    "exact duplicate of held-out": "exact",
-    "near duplicate": "near",
-    "near duplicate of held-out": "near",
-}
-_REASONS = tuple(STAGE_OF_REASON)
+Which = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """What becomes of each document, in the order they were given."""
 
-    reason_D: npt.NDArray[np.int8]
-    """Index into the keys of STAGE_OF_REASON, or -1: kept."""
-    kept_for_D: npt.NDArray[np.int64]
-    """The document that was kept in its place; itself where it is kept."""
+    reasons: tuple[tuple[str, str], ...] = ()
+    """(stage, reason) of all that was dropped."""
+    reason_D: npt.NDArray[np.int16]
+    """Index into `reasons`, or -1: kept."""
+    kept_for_D: Int64
+    """The document that was kept in its place; itself where it is kept, or dropped for no other's sake."""
 
-    def kept(self) -> npt.NDArray[np.bool_]:
+    @classmethod
+    def keep_all(cls, num_docs: int) -> Self:
+        return cls(reason_D=np.full(num_docs, -1, np.int16), kept_for_D=np.arange(num_docs))
+
+    def kept(self) -> Which:
         return self.reason_D < 0
 
-    def reason(self, document: int) -> str:
-        return _REASONS[self.reason_D[document]]
+    def stage(self, document: int) -> str:
+        return self.reasons[self.reason_D[document]][0]
 
-    def largest_clusters(self, num_clusters: int) -> list[tuple[int, int]]:
-        """(kept document, documents in all) of the largest clusters of more than one, largest first."""
-        kept, num_docs = np.unique(self.kept_for_D, return_counts=True)
-        order = np.lexsort((kept, -num_docs))[:num_clusters]
-        return [(int(kept[i]), int(num_docs[i])) for i in order if num_docs[i] > 1]
+    def reason(self, document: int) -> str:
+        return self.reasons[self.reason_D[document]][1]
+
+    def dropping(self, which: Which | Int64, stage: str, reason: str, kept_for: Int64 | None = None) -> Self:
+        """This decision, and `which` (a mask, or numbers) dropped too, for `kept_for` (one each); kept until now."""
+        documents = np.flatnonzero(which) if which.dtype == bool else which
+        if not len(documents):
+            return self
+        assert self.kept()[documents].all(), f"{stage}: {reason}: dropped already"
+        entry = (stage, reason)
+        reasons = self.reasons if entry in self.reasons else (*self.reasons, entry)
+        reason_D, kept_for_D = self.reason_D.copy(), self.kept_for_D.copy()
+        reason_D[documents] = reasons.index(entry)
+        if kept_for is not None:
+            kept_for_D[documents] = kept_for
+        return replace(self, reasons=reasons, reason_D=reason_D, kept_for_D=kept_for_D)
 
 
 def decide(
-    heldout_D: npt.NDArray[np.bool_],
-    digests_D2: npt.NDArray[np.uint64],
-    keys_BD: npt.NDArray[np.uint64] | None,
-    spec: CorpusSpec,
+    decision: Decision,
+    heldout_D: Which,
+    digests_D2: Uint64,
+    keys_KD: Sequence[Uint64] | Uint64 | None,
+    corpus: CorpusSpec,
+    texts: ReadTexts,
+    work: Path,
 ) -> Decision:
-    """The decision over documents that are given in the order of the spec; `keys_BD` are None where near ones stay.
+    """`decision` after exact and near-duplicates have gone; what it has dropped already takes no part.
 
-    A training document whose very text is held out never stays, whatever the spec keeps.
+    Documents are given in the order of the spec; `keys_KD` are their band keys, needed where near-duplicates go. A
+    training document whose very text is held out never stays, whatever the spec keeps. Where exact duplicates stay,
+    near ones are found among different texts, and copies share the fate of their first. `work` is a folder for what
+    does not fit into memory.
     """
-    priority = np.argsort(~heldout_D, kind="stable")
-    heldout = heldout_D[priority]
-    documents = np.arange(len(priority))
-    first = exact.first_of_equal(digests_D2[priority])
-    reason = np.full(len(priority), -1, np.int8)
-    of_heldout = heldout[first] & ~heldout
-    again = first != documents
-    if spec.exact_duplicates == "keep":
-        again &= of_heldout
-        first = np.where(again, first, documents)
-    reason[again] = np.where(of_heldout[again], 1, 0)
-    kept_for = first.copy()
-    if keys_BD is not None:
-        left = np.flatnonzero(reason < 0)
-        kept = left[near.first_of_cluster(np.take(keys_BD, priority[left], axis=1))]
-        again = kept != left
-        reason[left[again]] = np.where(heldout[kept[again]] & ~heldout[left[again]], 3, 2)
-        kept_for[left] = kept
-        kept_for = kept_for[kept_for]  # of an exact duplicate whose first is itself a near-duplicate
-    decided = Decision(reason_D=np.empty_like(reason), kept_for_D=np.empty_like(kept_for))
-    decided.reason_D[priority] = reason
-    decided.kept_for_D[priority] = priority[kept_for]
-    return decided
+    kept = decision.kept()
+    priority_P = np.concatenate([np.flatnonzero(kept & heldout_D), np.flatnonzero(kept & ~heldout_D)])
+    first_P = exact.first_of_equal(digests_D2[priority_P])
+    again_P = first_P != np.arange(len(first_P))
+    if corpus.exact_duplicates == "keep":
+        again_P &= heldout_D[priority_P[first_P]] & ~heldout_D[priority_P]
+    decision = _drop(decision, "exact", priority_P[again_P], priority_P[first_P[again_P]], heldout_D)
+    if corpus.near_duplicates is not None and keys_KD is not None:
+        different_P = first_P == np.arange(len(first_P))
+        kept_D = np.arange(len(heldout_D))
+        kept_D[priority_P[different_P]] = _kept_of_near(
+            priority_P[different_P], keys_KD, corpus.near_duplicates, texts, work
+        )
+        kept_D[priority_P] = kept_D[priority_P[first_P]]
+        left = priority_P[~again_P]
+        copies = np.zeros(len(heldout_D), bool)
+        if corpus.exact_duplicates == "keep":  # copies of a text that stays stay too
+            copies[priority_P] = kept_D[priority_P] == priority_P[first_P]
+        gone = left[(kept_D[left] != left) & ~copies[left]]
+        decision = _drop(decision, "near", gone, kept_D[gone], heldout_D)
+        # Of an exact duplicate whose first is itself a near-duplicate.
+        decision = replace(decision, kept_for_D=decision.kept_for_D[decision.kept_for_D])
+    return decision
+
+
+def _kept_of_near(
+    documents: Int64, keys_KD: Sequence[Uint64] | Uint64, spec: NearDuplicates, texts: ReadTexts, work: Path
+) -> Int64:
+    """For each of `documents`, which are in order of priority, the one that is kept in its place."""
+    if spec.min_jaccard is not None:
+        return documents[leaders.leaders(documents, keys_KD, spec, texts, work)]
+    return documents[near.first_of_cluster([keys_KD[band][documents] for band in range(spec.bands)])]
+
+
+def _drop(decision: Decision, stage: str, documents: Int64, kept_for: Int64, heldout_D: Which) -> Decision:
+    of_heldout = heldout_D[kept_for] & ~heldout_D[documents]
+    for chosen, suffix in ((~of_heldout, ""), (of_heldout, " of held-out")):
+        decision = decision.dropping(documents[chosen], stage, f"{stage} duplicate{suffix}", kept_for[chosen])
+    return decision

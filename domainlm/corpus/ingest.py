@@ -1,25 +1,22 @@
-"""One work item from its files to a part: read, split off what is held out, normalise, filter, hash, write."""
+"""One work item from its files to a part: read, split off what is held out, normalise, edit, score, hash, write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from domainlm import named
 from domainlm.corpus import part, sources
+from domainlm.corpus.edit import Editor
 from domainlm.corpus.ledger import Dropped, Ledger
-from domainlm.corpus.normalize import normalize
+from domainlm.corpus.normalize import normalized
+from domainlm.corpus.partwriter import PartWriter
+from domainlm.corpus.reading import Reading
 from domainlm.corpus.sources import Item
-from domainlm.specs.run import NearDuplicates
-
-FILTERS = "domainlm.corpus.filters"
-HEAD_CHARS = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,8 +24,7 @@ class Work:
     """A work item, and what is done with it."""
 
     item: Item
-    filters: Mapping[str, Mapping[str, Any]]
-    near_duplicates: NearDuplicates | None
+    reading: Reading
     folder: Path
     """The part's own folder."""
     key: str
@@ -52,34 +48,19 @@ class Ingest(PipelineStep):
 
 
 def ingest(work: Work) -> None:
-    """Write the part of `work`; raises DataError where the records do not add up."""
-    ledger = Ledger()
-    drop_reason = _filters(work.filters)
-    writer = part.PartWriter(work.folder, work.near_duplicates)
+    """Write the part of `work` unless it is there; raises DataError where the records do not add up."""
+    if part.finished(work.folder, work.key) is not None:
+        return  # a cluster begins a task again from its first item
+    ledger, editor = Ledger(), Editor(work.reading)
+    writer = PartWriter(work.folder, work.reading)
     for document in sources.documents(work.item, ledger):
         heldout = part.heldout_by_hash(document.text, work.item.heldout_share)
-        text = normalize(document.text)
-        stage, reason = drop_reason(text) if text else ("normalize", "empty")
-        if reason is None:
-            writer.add(document.id, text, heldout)
+        normal, utf8 = normalized(document.text)
+        text = editor.edit(normal) if normal else ""
+        if text:
+            writer.add(document.id, utf8 if text is normal else text.encode(), heldout)
         else:
-            row = Dropped(id=document.id, heldout=heldout, stage=stage, reason=reason, text_head=text[:HEAD_CHARS])
+            reason = "nothing is left by the edits" if normal else "empty"
+            row = Dropped(id=document.id, heldout=heldout, stage="normalize", reason=reason, text_head="")
             ledger.dropped.append(row)
-    writer.close(ledger, work.key)
-
-
-def _filters(options: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A function from a text to ("filter", why it is dropped, or None), the filters in the order of the spec."""
-    checks = []
-    for name, chosen in options.items():
-        module = named.load(FILTERS, name)
-        checks.append((name, partial(module.reason, options=module.Options.model_validate(dict(chosen)))))
-
-    def drop_reason(text: str) -> tuple[str, str | None]:
-        for name, check in checks:
-            reason = check(text)
-            if reason is not None:
-                return "filter", f"{name}: {reason}"
-        return "filter", None
-
-    return drop_reason
+    writer.close(ledger, editor.counts(), source=work.item.source.name, key=work.key)

@@ -15,7 +15,7 @@ class Quarantined:
     file: str
     """Relative to the source's own folder."""
     offset: int
-    """Byte (after decompression) at which the record begins; in Parquet and datasets, the row."""
+    """Byte (after decompression) at which the record begins; in Parquet, Arrow and datasets, the row."""
     reason: str
     excerpt: str
 
@@ -27,7 +27,7 @@ class Dropped:
     id: str
     heldout: bool
     stage: str
-    """`normalize`, `filter`, `exact` or `near`."""
+    """`read`, `normalize`, `filter`, `exact` or `near`."""
     reason: str
     text_head: str
 
@@ -40,6 +40,8 @@ class Ledger:
     """Records met, good or bad. Counted by the reader, so that what comes later can be checked against it."""
     read_bytes: int = 0
     """UTF-8 bytes of the text of the documents read."""
+    all_heldout: bool = False
+    """Whether all of it was held out beforehand."""
     quarantined: list[Quarantined] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
 
@@ -47,6 +49,13 @@ class Ledger:
         self.num_read += 1
         text = excerpt[:EXCERPT_BYTES].decode("utf-8", "backslashreplace")
         self.quarantined.append(Quarantined(file=file, offset=offset, reason=reason, excerpt=text))
+
+    def drop(self, document_id: str, reason: str, text_head: str = "") -> None:
+        """Count a part of a file that is no document, and was never meant to be one: a graphic, an exhibit."""
+        self.num_read += 1
+        self.dropped.append(
+            Dropped(id=document_id, heldout=self.all_heldout, stage="read", reason=reason, text_head=text_head)
+        )
 
     def reasons(self) -> dict[str, int]:
         """Documents dropped, by reason."""

@@ -3,55 +3,47 @@
 MinHash: Broder, 1997; bands: Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, section 3.4; 5-grams, 14 bands of
 8: FineWeb, arXiv:2406.17557, section 3.4.
 
-Words are runs of letters and digits, ASCII in lower case; a byte over 0x7f is a letter, except in the dashes and quotes
-U+2010 to U+201F. A script that writes no spaces is thus one long word a phrase, and copies are found, not variants.
+Each document has 112 minima (14 x 8) and twice as many bands: the 14 rows of the table of minima, and its 14 diagonals.
+Two bands share one minimum at most, so that the diagonals find nearly what 14 bands of fresh minima would, and cost no
+hashing. Plain banding uses the first 14; where pairs are verified, all 28 propose them.
 """
 
-# B bands, D documents, P permutations (bands times rows)
+# B bands, D documents, K band keys (twice the bands), P permutations (bands times rows)
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from domainlm.specs.run import NearDuplicates
-
-Uint64 = npt.NDArray[np.uint64]
-
-_FNV_START = np.uint64(0xCBF29CE484222325)
-_FNV_PRIME = np.uint64(0x100000001B3)
-_BASE = np.uint64(0x9E3779B97F4A7C15)
-"""Of the rolling hash of word hashes: odd, so that no word is lost to overflow."""
+from domainlm.corpus import ngrams
+from domainlm.corpus.ngrams import BASE, FNV_PRIME, FNV_START, LETTERS, Uint64, is_dash_or_quote, mix
+from domainlm.specs.corpus import NearDuplicates
 
 
 def signatures(texts: pa.Array, spec: NearDuplicates) -> Uint64:
-    """Band keys (bands, documents) of a large_string array without nulls: equal keys in a band, near-duplicates.
+    """Band keys (2 * bands, documents) of a large_string array without nulls: rows of the minima, then diagonals.
 
     A document of fewer words than a shingle has one shingle: all of its words, or its bytes where it has none.
     """
-    if not isinstance(texts, pa.LargeStringArray) or texts.null_count:
-        raise TypeError(f"wanted large_string without nulls, got {texts.type} with {texts.null_count} nulls")
-    _, offset_buffer, data_buffer = texts.buffers()
-    offsets_D = np.frombuffer(offset_buffer, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    data = np.frombuffer(data_buffer or b"", np.uint8)
+    offsets_D, data = ngrams.buffers(texts)
     constants = _constants(2 * spec.bands * spec.rows).reshape(2, -1)
-    xors_P, factors_P = (
-        constants[0].copy(),
-        constants[1] | np.uint32(1),
-    )  # contiguous: four times as fast as strided views
-    keys_BD = np.empty((spec.bands, len(texts)), np.uint64)
-    _sign(offsets_D, data, _LETTERS, spec.ngram_words, xors_P, factors_P, spec.rows, keys_BD)
-    return keys_BD
+    # Contiguous: four times as fast as strided views.
+    xors_P, factors_P = constants[0].copy(), constants[1] | np.uint32(1)
+    keys_KD = np.empty((spec.num_keys, len(texts)), np.uint64)
+    _sign(offsets_D, data, LETTERS, spec.ngram_words, xors_P, factors_P, spec.rows, keys_KD)
+    return keys_KD
 
 
-def first_of_cluster(keys_BD: Uint64) -> npt.NDArray[np.int64]:
+def first_of_cluster(keys_BD: Sequence[Uint64] | Uint64) -> npt.NDArray[np.int64]:
     """For each document the first (least index) of its cluster: those joined by a chain of equal band keys.
 
     Put the documents in order of priority beforehand. Sorting makes equal keys neighbours, and only neighbours are
     joined: a boilerplate shared by n documents costs n - 1 joins, not n squared.
     """
-    parent_D = np.arange(keys_BD.shape[1], dtype=np.int64)
+    parent_D = np.arange(len(keys_BD[0]), dtype=np.int64)
     for keys_D in keys_BD:
         _join_neighbours(parent_D, np.argsort(keys_D, kind="stable"), keys_D)
     _flatten(parent_D)
@@ -61,30 +53,8 @@ def first_of_cluster(keys_BD: Uint64) -> npt.NDArray[np.int64]:
 def _constants(num_constants: int) -> npt.NDArray[np.uint32]:
     """Fixed random numbers, by splitmix64 from 0: no library's generator can change them."""
     with np.errstate(over="ignore"):
-        return (_mixed(np.arange(1, num_constants + 1, dtype=np.uint64) * _BASE) >> np.uint64(32)).astype(np.uint32)
-
-
-def _mixed(values: Uint64) -> Uint64:
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-def _lower(byte: int) -> int:
-    """The byte that `byte` is hashed as; 0 for what separates words."""
-    if byte >= 0x80:
-        return byte
-    return ord(chr(byte).lower()) if chr(byte).isalnum() else 0
-
-
-_LETTERS = np.array([_lower(byte) for byte in range(256)], np.uint8)
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _mix(value):
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+        mixed = ngrams.splitmix(np.arange(1, num_constants + 1, dtype=np.uint64) * BASE)
+    return (mixed >> np.uint64(32)).astype(np.uint32)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -96,56 +66,50 @@ def _lower_minima(least_P, xors_P, factors_P, shingle):
 
 
 @numba.njit(nogil=True, cache=True)
-def _sign(offsets_D, data, letters, ngram_words, xors_P, factors_P, rows, keys_BD):
+def _sign(offsets_D, data, letters, ngram_words, xors_P, factors_P, rows, keys_KD):
     least_P = np.empty(xors_P.size, np.uint32)
     recent = np.zeros(ngram_words, np.uint64)
-    oldest_factor = np.uint64(1)
-    for _ in range(ngram_words):
-        oldest_factor *= _BASE
-    for d in range(keys_BD.shape[1]):
+    oldest_factor = ngrams.power(ngram_words)
+    num_bands = xors_P.size // rows
+    for d in range(keys_KD.shape[1]):
         start, end = offsets_D[d], offsets_D[d + 1]
         least_P[:] = np.uint32(0xFFFFFFFF)
         recent[:] = np.uint64(0)
         rolling = np.uint64(0)
         num_words = 0
-        word = _FNV_START
+        word = FNV_START
         i = start
         while i <= end:
             letter = np.uint8(0)
             width = 1
             if i < end:
                 letter = letters[data[i]]
-                if (
-                    letter == 0xE2
-                    and i + 2 < end
-                    and data[i + 1] == 0x80
-                    and data[i + 2] >= 0x90
-                    and data[i + 2] <= 0x9F
-                ):
+                if letter == 0xE2 and is_dash_or_quote(data, i, end):
                     letter = np.uint8(0)
                     width = 3
             if letter != 0:
-                word = (word ^ np.uint64(letter)) * _FNV_PRIME
-            elif word != _FNV_START:
+                word = (word ^ np.uint64(letter)) * FNV_PRIME
+            elif word != FNV_START:
                 place = num_words % ngram_words
-                mixed = _mix(word)
-                rolling = rolling * _BASE + mixed - recent[place] * oldest_factor
+                mixed = mix(word)
+                rolling = rolling * BASE + mixed - recent[place] * oldest_factor
                 recent[place] = mixed
                 num_words += 1
-                word = _FNV_START
+                word = FNV_START
                 if num_words >= ngram_words:
-                    _lower_minima(least_P, xors_P, factors_P, np.uint32(_mix(rolling) >> np.uint64(32)))
+                    _lower_minima(least_P, xors_P, factors_P, np.uint32(mix(rolling) >> np.uint64(32)))
             i += width
         if num_words < ngram_words:
             if num_words == 0:
                 for j in range(start, end):
-                    rolling = (rolling ^ np.uint64(data[j])) * _FNV_PRIME
-            _lower_minima(least_P, xors_P, factors_P, np.uint32(_mix(rolling) >> np.uint64(32)))
-        for b in range(keys_BD.shape[0]):
+                    rolling = (rolling ^ np.uint64(data[j])) * FNV_PRIME
+            _lower_minima(least_P, xors_P, factors_P, np.uint32(mix(rolling) >> np.uint64(32)))
+        for k in range(2 * num_bands):
             key = np.uint64(0)
-            for p in range(b * rows, (b + 1) * rows):
-                key = _mix(key ^ np.uint64(least_P[p])) * _BASE
-            keys_BD[b, d] = key
+            for r in range(rows):
+                band = k if k < num_bands else (k + r) % num_bands
+                key = mix(key ^ np.uint64(least_P[band * rows + r])) * BASE
+            keys_KD[k, d] = key
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,19 +1,20 @@
-"""A source's URI as work items: which files of which source are read, in an order that never depends on the machine."""
+"""A source's URI as work items: which part of which files is read, in an order that never depends on the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Any
 
-from domainlm.corpus import installed
+from domainlm.corpus import cuts
 from domainlm.corpus.ledger import Ledger
-from domainlm.digest import digest, file_digest
-from domainlm.errors import DataError
+from domainlm.corpus.places import Place, locate, revision_of
+from domainlm.corpus.span import Span
 from domainlm.specs.domain import DomainSpec, SourceSpec
-from domainlm.specs.uri import UNREAD, files_of, parse, unset
+from domainlm.specs.formats import format_of
+from domainlm.specs.place import at_source
 
 if TYPE_CHECKING:
     from datatrove.data import Document
@@ -21,20 +22,9 @@ if TYPE_CHECKING:
     from domainlm.corpus.readers.careful import CarefulReader
 
 _ITEM_BYTES = 32 * 2**20
-"""Files of one source are read together up to this size, so that a folder of small files is not as many items."""
+"""Files of one source are read together up to this size, so that a folder of small files is not as many items; a larger
+one is read in parts of it, where its format has parts."""
 _ITEM_FILES = 5000
-
-Scheme = Literal["files", "huggingface", "installed"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """What a URI means on this machine."""
-
-    scheme: Scheme
-    base: str
-    """The folder that the files are relative to; the dataset; or the kind of installed text."""
-    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,117 +40,100 @@ class Item:
     """Read at most so many documents; -1 for all."""
     revision: str | None
     num_bytes: int
+    span: Span | None = None
+    """The part of the one file, or of the dataset, that is read; None for all."""
 
     def label(self) -> str:
         return f"{self.domain}/{self.source.name}"
 
 
-def locate(uri: str, root: Path) -> Place:
-    """What `uri` means under the project's `root`; DataError where it names nothing that is there."""
-    missing = unset(uri)
-    if missing:
-        raise DataError(f"{uri}: the environment variable {missing[0]} is not set; run `export {missing[0]}=...`")
-    parsed = parse(uri)
-    if parsed.scheme == "installed":
-        files = tuple(entry.id for entry in installed.entries(parsed.target))
-        return Place(scheme="installed", base=parsed.target, files=files)
-    if parsed.scheme == "hub":
-        return Place(scheme="huggingface", base=parsed.target)
-    if parsed.scheme == "unknown":
-        raise DataError(f"{uri}: no such kind of source; want a path, hf:OWNER/DATASET, hf:./folder or installed:KIND")
-    found = files_of(parsed, root)
-    if not found:
-        raise DataError(f"{uri}: no file is there; correct `uri`, or put the files in place")
-    base = _base(root / parsed.target)
-    files = tuple(sorted(file.relative_to(base).as_posix() for file in found))
-    return Place(scheme="files" if parsed.scheme == "files" else "huggingface", base=str(base), files=files)
-
-
-def _base(pattern: Path) -> Path:
-    """The folder that names are relative to: the last one of the pattern that is there as it is written."""
-    if pattern.is_dir():
-        return pattern
-    folders = reversed(pattern.parents)
-    return next(folder.parent for folder in [*folders, pattern] if not folder.is_dir())
-
-
 def items(domains: Sequence[DomainSpec], root: Path, revisions: Mapping[str, str]) -> list[Item]:
-    """Work items of all sources: by domain, source, held-out files after the others, file."""
-    return [item for domain in domains for source in domain.sources for item in _items(domain, source, root, revisions)]
+    """Work items of all sources: by domain, source, held-out files after the others, file, part of a file."""
+    return [
+        item
+        for domain in domains
+        for index in range(len(domain.sources))
+        for key in ("uri", "heldout_uri")
+        for item in _items(domain, index, key, root, revisions)
+    ]
 
 
-def _items(domain: DomainSpec, source: SourceSpec, root: Path, revisions: Mapping[str, str]) -> Iterator[Item]:
-    uris = [(source.uri, 0.0 if source.heldout_uri else domain.heldout_share, source.max_docs or -1)]
-    if source.heldout_uri:
-        uris.append((source.heldout_uri, 1.0, -1))
-    for uri, share, limit in uris:
+def _items(domain: DomainSpec, index: int, key: str, root: Path, revisions: Mapping[str, str]) -> Iterator[Item]:
+    source = domain.sources[index]
+    uri: str | None = getattr(source, key)
+    if not uri:
+        return
+    share, limit = (0.0 if source.heldout_uri else domain.heldout_share), source.max_docs or -1
+    if key == "heldout_uri":
+        share, limit = 1.0, -1
+    with at_source(domain, index, key, root):
         place = locate(uri, root)
-        for files, num_bytes in _groups(place, one=limit != -1):
+        revision = revision_of(place, revisions)
+        for part, span, num_bytes in _parts(place, source, revision, whole=limit != -1):
             yield Item(
                 domain=domain.name,
                 source=source,
-                place=Place(scheme=place.scheme, base=place.base, files=files),
+                place=part,
                 heldout_share=share,
                 limit=limit,
-                revision=_revision(place, revisions),
+                revision=revision,
                 num_bytes=num_bytes,
+                span=span,
             )
 
 
-def _groups(place: Place, *, one: bool) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Files that are read together, with their size. A limit counts over all files, so they stay in one item."""
-    if place.scheme == "installed":
-        sizes = {entry.id: entry.num_bytes for entry in installed.entries(place.base)}
+def _parts(
+    place: Place, source: SourceSpec, revision: str | None, *, whole: bool
+) -> Iterator[tuple[Place, Span | None, int]]:
+    """What is read in one go, with its size. A limit counts over all files, so then it is all of them."""
+    if whole or place.scheme == "installed":
+        yield place, None, sum(place.num_bytes)
+    elif place.scheme == "huggingface":
+        yield from _shards(place, source, revision)
     else:
-        sizes = {file: Path(place.base, file).stat().st_size for file in place.files}
-    if one or place.scheme != "files":
-        yield place.files, sum(sizes.values())
-        return
-    group: list[str] = []
-    num_bytes = 0
-    for file in place.files:
-        if group and (num_bytes + sizes[file] > _ITEM_BYTES or len(group) == _ITEM_FILES):
-            yield tuple(group), num_bytes
-            group, num_bytes = [], 0
-        group.append(file)
-        num_bytes += sizes[file]
-    yield tuple(group), num_bytes
+        yield from _file_parts(place, source)
 
 
-def _revision(place: Place, revisions: Mapping[str, str]) -> str | None:
-    if place.scheme != "huggingface" or place.files:
-        return None
-    if place.base not in revisions:
-        raise DataError(f"hf:{place.base}: its revision is not locked; run `domainlm lock` on the spec first")
-    return revisions[place.base]
+def _shards(place: Place, source: SourceSpec, revision: str | None) -> Iterator[tuple[Place, Span, int]]:
+    from domainlm.corpus.readers.huggingface import streamed
+
+    spans = cuts.shard_spans(streamed(place.base, source.config, source.split, revision).num_shards)
+    for span in spans:
+        yield place, span, sum(place.num_bytes) // len(spans)
 
 
-def fingerprints(
-    domains: Sequence[DomainSpec], root: Path, revisions: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Digest of what would be read, by `domain/source`: file names and contents, wherever the folder lies.
+def _file_parts(place: Place, source: SourceSpec) -> Iterator[tuple[Place, Span | None, int]]:
+    group: list[int] = []
+    held = 0
+    for number, (file, num_bytes) in enumerate(zip(place.files, place.num_bytes, strict=True)):
+        spans: list[Span] = []
+        if num_bytes > _ITEM_BYTES and cuts.may_cut(file, source, is_local=place.scheme == "files"):
+            with _opened(place, file) as opened:
+                spans = cuts.spans(opened, file, num_bytes, _ITEM_BYTES)
+        if group and (len(spans) > 1 or held + num_bytes > _ITEM_BYTES or len(group) == _ITEM_FILES):
+            yield place.only(group), None, held
+            group, held = [], 0
+        if len(spans) > 1:
+            for span in spans:
+                yield place.only([number]), span, num_bytes // len(spans)
+        else:
+            group.append(number)
+            held += num_bytes
+    if group:
+        yield place.only(group), None, held
 
-    A hub dataset's is its locked revision; an installed source's the digests that the distributions' RECORDs state.
-    """
-    return {
-        f"{domain.name}/{source.name}": digest(
-            [_fingerprint(locate(uri, root), revisions or {}) for uri in (source.uri, source.heldout_uri) if uri]
-        )
-        for domain in domains
-        for source in domain.sources
-    }
 
+def _opened(place: Place, file: str) -> IO[bytes]:
+    if place.scheme == "files":
+        return Path(place.base, file).open("rb")
+    from datatrove.io import get_datafolder
 
-def _fingerprint(place: Place, revisions: Mapping[str, str]) -> list[object]:
-    if place.scheme == "installed":
-        return [[entry.id, entry.digest] for entry in installed.entries(place.base)]
-    if not place.files:
-        return [place.base, _revision(place, revisions)]
-    return [[file, file_digest(Path(place.base, file))] for file in place.files]
+    return get_datafolder(place.base).open(file, "rb")
 
 
 def documents(item: Item, ledger: Ledger) -> Iterator[Document]:
     """The documents of `item`, in order, as many as its limit allows; what is none is written in the ledger."""
+    ledger.all_heldout = item.heldout_share == 1
     every = (document for reader in readers(item, ledger) for document in reader.run())
     return every if item.limit == -1 else islice(every, item.limit)
 
@@ -168,6 +141,7 @@ def documents(item: Item, ledger: Ledger) -> Iterator[Document]:
 def readers(item: Item, ledger: Ledger) -> Iterator[CarefulReader]:
     """The DataTrove readers that together read `item`, in order: one for each run of files of the same format."""
     # DataTrove takes a second to import: fingerprints do without it.
+    from domainlm.corpus.readers.careful import Fields
     from domainlm.corpus.readers.installed import InstalledReader
 
     source, place = item.source, item.place
@@ -175,30 +149,50 @@ def readers(item: Item, ledger: Ledger) -> Iterator[CarefulReader]:
     if place.scheme == "installed":
         yield InstalledReader(place.base, ledger, prefix=prefix)
         return
-    fields = {"prefix": prefix, "text_field": source.text_field, "id_field": source.id_field}
+    records = Fields(prefix=prefix, text=source.text_template(), id_field=source.id_field, span=item.span)
     if place.scheme == "huggingface":
         from domainlm.corpus.readers.huggingface import HuggingFaceReader
 
-        where = {"config": source.config, "split": source.split, "revision": item.revision}
-        yield HuggingFaceReader(place.base, ledger, **where, **fields)
+        where: dict[str, Any] = {"config": source.config, "split": source.split, "revision": item.revision}
+        yield HuggingFaceReader(place.base, ledger, records, **where)
         return
-    for reader_class, files in _by_format(place.files):
-        yield reader_class(place.base, files, ledger, **fields)
+    for reader_class, files in groupby(place.files, key=lambda file: _reader_class(file, lines=source.lines)):
+        # What has no fields has no field for the id either.
+        fields = records if reader_class.has_fields else replace(records, id_field=None)
+        yield reader_class(place.base, tuple(files), ledger, fields)
 
 
-def _by_format(files: Sequence[str]) -> Iterator[tuple[type[CarefulReader], tuple[str, ...]]]:
-    for reader_class, group in groupby(files, key=_reader_class):
-        yield reader_class, tuple(group)
-
-
-def _reader_class(file: str) -> type[CarefulReader]:
-    from domainlm.corpus.readers.jsonl import JsonlReader
-    from domainlm.corpus.readers.parquet import ParquetReader
-    from domainlm.corpus.readers.text import TextReader, UnreadReader
-
-    unpacked = file.removesuffix(".gz").removesuffix(".zst")
-    if unpacked.endswith((".jsonl", ".ndjson")):
-        return JsonlReader
-    if unpacked.endswith(".parquet"):
-        return ParquetReader
-    return UnreadReader if UNREAD.search(file) else TextReader
+def _reader_class(file: str, *, lines: bool) -> type[CarefulReader]:
+    """The reader of a file. Each is imported where it is needed: what reads PDF or WARC takes its time."""
+    match format_of(file):
+        case "jsonl":
+            from domainlm.corpus.readers.jsonl import JsonlReader as Reader
+        case "json":
+            from domainlm.corpus.readers.json import JsonReader as Reader
+        case "csv":
+            from domainlm.corpus.readers.csv import CsvReader as Reader
+        case "tsv":
+            from domainlm.corpus.readers.csv import TsvReader as Reader
+        case "parquet":
+            from domainlm.corpus.readers.parquet import ParquetReader as Reader
+        case "arrow":
+            from domainlm.corpus.readers.arrow import ArrowReader as Reader
+        case "warc":
+            from domainlm.corpus.readers.warc import WarcReader as Reader
+        case "html":
+            from domainlm.corpus.readers.text import HtmlReader as Reader
+        case "pdf":
+            from domainlm.corpus.readers.text import PdfReader as Reader
+        case "xml":
+            from domainlm.corpus.readers.text import XmlReader as Reader
+        case "sgml":
+            from domainlm.corpus.readers.text import SgmlReader as Reader
+        case "edgar":
+            from domainlm.corpus.readers.edgar import EdgarReader as Reader
+        case "unread":
+            from domainlm.corpus.readers.text import UnreadReader as Reader
+        case _ if lines:
+            from domainlm.corpus.readers.jsonl import TextLineReader as Reader
+        case _:
+            from domainlm.corpus.readers.text import TextReader as Reader
+    return Reader

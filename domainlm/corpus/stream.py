@@ -11,8 +11,9 @@ import zstandard
 MAX_RECORD_BYTES = 64 * 2**20
 """A longer line, or text file, is quarantined: it is a bomb or not text. A guess; the longest novel has 4 MB."""
 _PLAIN_BYTES = 2**20
-# Small steps: what a step inflates to is held in memory, and zstd can inflate 4 bytes to 128 KiB.
 _PACKED_BYTES = 2**14
+# Small steps: what a step inflates to is held in memory, and zstd can inflate 4 bytes to 128 KiB.
+_ZSTD_STEP_BYTES = 2**10
 _INFLATED_BYTES = 2**20
 _MAX_WINDOW_BYTES = 2**31
 _BOM = b"\xef\xbb\xbf"
@@ -66,36 +67,56 @@ def _gunzip(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(file: IO[bytes]) -> Iterator[bytes]:
-    frame = None
-    while block := file.read(_PACKED_BYTES):
+    frame, held, held_bytes = None, [], 0
+    damage: Damaged | None = None
+    for block in _steps(file):
         while block:
             if frame is None:
                 frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
             try:
                 inflated = frame.decompress(block)
             except zstandard.ZstdError as error:
-                raise Damaged(f"broken zstd data ({error})") from error
-            if inflated:
-                yield inflated
+                damage = Damaged(f"broken zstd data ({error})")
+                break
+            held.append(inflated)
+            held_bytes += len(inflated)
             block = frame.unused_data if frame.eof else b""
             if frame.eof:
                 frame = None
+        if damage is not None:
+            break
+        if held_bytes >= _INFLATED_BYTES:
+            yield b"".join(held)
+            held, held_bytes = [], 0
+    if held_bytes:
+        yield b"".join(held)
+    if damage is not None:
+        raise damage
     if frame is not None:
         raise Damaged("zstd data ends early")
 
 
-def lines(inflated: Iterator[bytes]) -> Iterator[Line]:
-    """Lines in order; a damaged end or a line over MAX_RECORD_BYTES comes as a line with a fault.
+def _steps(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(_PLAIN_BYTES):
+        for begin in range(0, len(block), _ZSTD_STEP_BYTES):
+            yield block[begin : begin + _ZSTD_STEP_BYTES]
+
+
+def lines(inflated: Iterator[bytes], offset: int = 0) -> Iterator[Line]:
+    """Lines in order, the first at `offset`; a damaged end or one over MAX_RECORD_BYTES comes with a fault.
 
     >>> [(line.offset, line.content) for line in lines(iter([b"a\\x85", b"b\\nc"]))]
     [(0, b'a\\x85b'), (4, b'c')]
     """
-    offset, held, held_bytes, fault = 0, [], 0, ""
+    held, held_bytes, fault = [], 0, ""
     try:
         for block in inflated:
             *ended, rest = block.split(b"\n")
             for piece in ended:
-                yield _line(offset, [*held, piece], held_bytes + len(piece))
+                if held or not offset or len(piece) > MAX_RECORD_BYTES:
+                    yield _line(offset, [*held, piece], held_bytes + len(piece))
+                else:  # nearly all
+                    yield Line(offset, piece, "")
                 offset += held_bytes + len(piece) + 1
                 held, held_bytes = [], 0
             if held_bytes <= MAX_RECORD_BYTES:
@@ -112,19 +133,66 @@ def _line(offset: int, pieces: list[bytes], num_bytes: int) -> Line:
     content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if offset == 0:
         content = content.removeprefix(_BOM)
-    fault = f"a record of more than {MAX_RECORD_BYTES:,} bytes" if num_bytes > MAX_RECORD_BYTES else ""
-    return Line(offset, content, fault)
+    return Line(offset, content, _too_long(MAX_RECORD_BYTES) if num_bytes > MAX_RECORD_BYTES else "")
 
 
-def whole(inflated: Iterator[bytes]) -> Line:
-    """The file as one record, without a byte order mark; with a fault where it is damaged or too long."""
+def _too_long(max_bytes: int) -> str:
+    return f"a record of more than {max_bytes:,} bytes"
+
+
+def lines_between(file: IO[bytes], begin: int, end: int) -> Iterator[Line]:
+    """Lines of a plain, seekable file whose first byte is at `begin` or after it, and before `end`.
+
+    Ranges that together cover a file give each of its lines once, as `lines` would.
+    """
+    if begin:
+        file.seek(begin - 1)
+        skipped = _skip_line(file, begin - 1, end)
+        if skipped is None:
+            return
+        begin = skipped
+    file.seek(begin)
+    for line in lines(iter(lambda: file.read(_PLAIN_BYTES), b""), begin):
+        if line.offset >= end:
+            return
+        yield line
+
+
+def _skip_line(file: IO[bytes], offset: int, end: int) -> int | None:
+    """Where the line after the one at `offset` begins, or None where that is not before `end`."""
+    while offset < end and (block := file.read(min(_PLAIN_BYTES, end - offset))):
+        found = block.find(b"\n")
+        if found >= 0:
+            return offset + found + 1 if offset + found + 1 < end else None
+        offset += len(block)
+    return None
+
+
+def cuts(file: IO[bytes], num_bytes: int) -> list[tuple[int, int, int]]:
+    """(begin, end, number of the first line) of the ranges of `num_bytes` that a plain file of lines is cut into."""
+    found, begin, num_lines = [], 0, 0
+    ends_line = True
+    while block := file.read(num_bytes):
+        # A range that begins inside a line owns the lines after that one.
+        found.append((begin, begin + len(block), num_lines + (not ends_line)))
+        num_lines += block.count(b"\n")
+        begin, ends_line = begin + len(block), block.endswith(b"\n")
+    return found
+
+
+def whole(inflated: Iterator[bytes], max_bytes: int | None = None) -> Line:
+    """The file as one record, without a byte order mark; with a fault where it is damaged or too long.
+
+    Too long is more than `max_bytes`, or MAX_RECORD_BYTES.
+    """
+    max_bytes = MAX_RECORD_BYTES if max_bytes is None else max_bytes
     pieces, num_bytes = [], 0
     try:
         for block in inflated:
             pieces.append(block)
             num_bytes += len(block)
-            if num_bytes > MAX_RECORD_BYTES:
-                break
+            if num_bytes > max_bytes:
+                return Line(0, pieces[0], _too_long(max_bytes))
     except Damaged as damage:
         return Line(0, b"".join(pieces), str(damage))
-    return _line(0, pieces, num_bytes)
+    return Line(0, b"".join(pieces).removeprefix(_BOM), "")

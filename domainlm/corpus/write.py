@@ -1,24 +1,30 @@
-"""The corpus's files: text by domain, source and split, one table of what was dropped and one of the quarantine."""
+"""The corpus's files: text by domain, source and split, and tables of what was dropped, quarantined and clustered."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from domainlm.corpus import part
-from domainlm.corpus.dedup import STAGE_OF_REASON, Decision
-from domainlm.corpus.ingest import HEAD_CHARS
-from domainlm.corpus.part import Part
-from domainlm.corpus.sources import Item
+from domainlm.corpus.clusters import Clusters
+from domainlm.corpus.cutting import Edit
+from domainlm.corpus.dedup import Decision
+from domainlm.corpus.pieces import Piece, Pieces
 from domainlm.manifest import shard_of
 from domainlm.records import Shard
 
+Row = TypeVar("Row")
+
+HEAD_CHARS = 300
 SHARD_BYTES = 512 * 2**20
 """Text in a shard before the next is begun."""
 _GROUP_BYTES = 16 * 2**20
@@ -31,6 +37,12 @@ _QUARANTINED = pa.schema(
     [(name, pa.string()) for name in ("domain", "source", "file")]
     + [("offset", pa.int64()), ("reason", pa.string()), ("excerpt", pa.string())]
 )
+_CLUSTERS = pa.schema(
+    [(f"kept_{name}", pa.string()) for name in ("id", "domain", "source", "split")]
+    + [(f"member_{name}", pa.string()) for name in ("id", "domain", "source", "split")]
+    + [("kind", pa.string()), ("num_docs", pa.int64())]
+)
+"""A row for each document that went for another: the two, `exact` or `near`, and documents in the whole cluster."""
 
 
 class TextShards:
@@ -58,7 +70,7 @@ class TextShards:
         if self._writer is None:
             name = f"{self.fields['split']}-{len(self.done):05d}.parquet"
             self._path = self.folder / "text" / self.fields["domain"] / self.fields["source"] / name
-            self._writer = part.text_writer(self._path, level=3)
+            self._writer = part.text_writer(self._path, "zstd")
         group = pa.concat_tables(self._tables).combine_chunks()
         self._writer.write_table(group)
         self._num_docs += group.num_rows
@@ -86,81 +98,130 @@ class RowTable:
 
     def __init__(self, path: Path, schema: pa.Schema):
         self.path = path
-        self.schema = schema
         self.num_rows = 0
-        self._rows: list[dict[str, Any]] = []
+        self._schema = schema
+        self._tables: list[pa.Table] = []
+        self._waiting_rows = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = pq.ParquetWriter(path, schema, compression="zstd", version="2.6")
 
-    def add(self, **row: Any) -> None:
-        self._rows.append(row)
-        self.num_rows += 1
-        if len(self._rows) >= _TABLE_ROWS:
+    def add(self, columns: Mapping[str, Any], num_rows: int) -> None:
+        """Rows as columns: arrays, lists or one value for all rows; a column that is not given is null."""
+        if not num_rows:
+            return
+        arrays = [_column(columns.get(field.name), field.type, num_rows) for field in self._schema]
+        self._tables.append(pa.table(arrays, schema=self._schema))
+        self.num_rows += num_rows
+        self._waiting_rows += num_rows
+        if self._waiting_rows >= _TABLE_ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, self.schema))
-        self._rows = []
+        if self._tables:
+            self._writer.write_table(pa.concat_tables(self._tables).combine_chunks())
+            self._tables, self._waiting_rows = [], 0
 
     def close(self) -> None:
         self._flush()
         self._writer.close()
 
 
-class Writers:
-    """Takes the parts in order and writes what was decided of each of their documents."""
+def _column(given: Any, kind: pa.DataType, num_rows: int) -> pa.Array | pa.ChunkedArray:
+    if given is None or isinstance(given, str | int):
+        return pa.repeat(pa.scalar(given, kind), num_rows)
+    return given.cast(kind) if isinstance(given, pa.Array | pa.ChunkedArray) else pa.array(given, kind)
 
-    def __init__(self, folder: Path, decision: Decision, kept_ids: Mapping[int, str], wanted_heads: Mapping[int, int]):
+
+class Writers:
+    """Takes the pieces in order and writes what was decided of each of their documents."""
+
+    def __init__(self, folder: Path, pieces: Pieces, decision: Decision, edit: Edit):
         self.folder = folder
-        self.decision = decision
-        self.kept_ids = kept_ids
+        self.clusters = Clusters(pieces, decision)
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        """Rows of dropped.parquet by source and reason."""
         self.heads: dict[int, str] = {}
-        """Beginnings of the documents in `wanted_heads`, once they have passed."""
-        self._wanted_heads = wanted_heads
+        """Beginnings of the documents that the largest clusters are kept as, once they have passed."""
+        self._pieces = pieces
+        self._decision = decision
+        self._edit = edit
+        self._wanted_heads = [document for document, _ in self.clusters.largest()]
         self._dropped = RowTable(folder / "dropped.parquet", _DROPPED)
         self._quarantined = RowTable(folder / "quarantined.parquet", _QUARANTINED)
+        self._clusters = RowTable(folder / "clusters.parquet", _CLUSTERS)
         self._texts: dict[tuple[str, str, str], TextShards] = {}
         self._shards: list[Shard] = []
 
-    def write(self, item: Item, made: Part, first_doc: int) -> None:
-        """Write the documents of one part, which are numbered from `first_doc`."""
-        where = {"domain": item.domain, "source": item.source.name}
-        self._close_texts(but=(item.domain, item.source.name))
-        for row in made.quarantined_rows():
-            self._quarantined.add(**where, file=row.file, offset=row.offset, reason=row.reason, excerpt=row.excerpt)
-        for row in made.dropped_rows():
-            fields = {"id": row.id, "stage": row.stage, "reason": row.reason, "text_head": row.text_head}
-            self._dropped.add(**where, **fields, split=_split(row.heldout), duplicate_of=None)
-        heldout_D = made.array("heldout")
-        kept_D = self.decision.kept()[first_doc : first_doc + made.num_docs]
-        begin = 0
-        for table in made.batches():
-            end = begin + table.num_rows
-            kept, heldout = kept_D[begin:end], heldout_D[begin:end]
-            for split, chosen in (("train", kept & ~heldout), ("heldout", kept & heldout)):
-                self._shards_of(item, split).add(table.filter(pa.array(chosen)))
-            self._keep_heads(table, first_doc + begin)
-            for row in np.flatnonzero(~kept).tolist():
-                document = first_doc + begin + row
-                reason = self.decision.reason(document)
-                self._dropped.add(
-                    **where,
-                    id=table.column("id")[row].as_py(),
-                    split=_split(heldout[row]),
-                    stage=STAGE_OF_REASON[reason],
-                    reason=reason,
-                    duplicate_of=self.kept_ids[int(self.decision.kept_for_D[document])],
-                    text_head=_head(table, row),
-                )
-            begin = end
+    def write(self, piece: Piece) -> None:
+        """Write the documents of one part."""
+        label = self._pieces.labels[piece.source]
+        self._close_texts(but=(piece.domain, piece.part.source))
+        self._write_lost(piece, label)
+        heldout_D, kept_D = piece.part.array("heldout"), self._decision.kept()[piece.documents()]
+        for first_row, table in piece.part.batches():
+            rows = slice(first_row, first_row + table.num_rows)
+            kept, heldout = kept_D[rows], heldout_D[rows]
+            train = np.flatnonzero(kept & ~heldout)
+            self._shards_of(piece, "train").add(self._edited(table, train, piece.first_doc + first_row + train))
+            self._shards_of(piece, "heldout").add(table.filter(pa.array(kept & heldout)))
+            self._keep_heads(table, piece.first_doc + first_row)
+            gone = np.flatnonzero(~kept)
+            self._write_dropped(piece, label, table.take(pa.array(gone)), piece.first_doc + first_row + gone)
+
+    def _edited(self, table: pa.Table, rows: npt.NDArray[np.int64], documents: npt.NDArray[np.int64]) -> pa.Table:
+        """Rows of the table without what is cut from their texts."""
+        chosen = table.take(pa.array(rows))
+        texts = self._edit(documents, pa.concat_arrays(chosen.column("text").chunks)) if len(rows) else []
+        return pa.table([chosen.column("id"), texts], schema=part.TEXT_SCHEMA)
+
+    def _write_lost(self, piece: Piece, label: str) -> None:
+        """What was quarantined or dropped while it was read."""
+        where = {"domain": piece.domain, "source": piece.part.source}
+        for rows in _chunks(piece.part.quarantined_rows()):
+            columns = {name: [getattr(row, name) for row in rows] for name in ("file", "offset", "reason", "excerpt")}
+            self._quarantined.add(where | columns, len(rows))
+        for rows in _chunks(piece.part.dropped_rows()):
+            columns = {name: [getattr(row, name) for row in rows] for name in ("id", "stage", "reason", "text_head")}
+            self._dropped.add(where | columns | {"split": [_split(row.heldout) for row in rows]}, len(rows))
+            self.dropped.update((label, row.reason) for row in rows)
+
+    def _write_dropped(self, piece: Piece, label: str, table: pa.Table, documents: npt.NDArray[np.int64]) -> None:
+        """Rows of dropped.parquet and clusters.parquet for the dropped `documents`, whose texts are in `table`."""
+        if not len(documents):
+            return
+        where = {"domain": piece.domain, "source": piece.part.source}
+        reason_K = self._decision.reason_D[documents]
+        stages, reasons = (pa.array([pair[i] for pair in self._decision.reasons], pa.string()) for i in (0, 1))
+        heldout_K = piece.part.array("heldout")[documents - piece.first_doc]
+        split = pa.array(["train", "heldout"], pa.string()).take(pa.array(heldout_K.astype(np.int8)))
+        cluster = self.clusters.of(documents)
+        columns = {
+            "id": table.column("id"),
+            "split": split,
+            "stage": stages.take(pa.array(reason_K)),
+            "reason": reasons.take(pa.array(reason_K)),
+            "duplicate_of": cluster["kept_id"],
+            "text_head": pc.call_function(
+                "utf8_slice_codeunits", [table.column("text")], pc.SliceOptions(start=0, stop=HEAD_CHARS)
+            ),
+        }
+        self._dropped.add(where | columns, len(documents))
+        for index, number in zip(*np.unique(reason_K, return_counts=True), strict=True):
+            self.dropped[label, self._decision.reasons[index][1]] += int(number)
+        again = pa.array(~np.asarray(cluster["kept_id"].is_null()))
+        rows = pa.table(cluster | {name: columns[name] for name in ("id", "split", "stage")}).filter(again)
+        members = {name: rows.column(name) for name in cluster}
+        members |= {"member_id": rows.column("id"), "member_split": rows.column("split"), "kind": rows.column("stage")}
+        members |= {"member_domain": piece.domain, "member_source": piece.part.source}
+        self._clusters.add(members, rows.num_rows)
 
     def _keep_heads(self, table: pa.Table, first_doc: int) -> None:
         for document in self._wanted_heads:
             if first_doc <= document < first_doc + table.num_rows:
-                self.heads[document] = _head(table, document - first_doc)
+                self.heads[document] = table.column("text")[document - first_doc].as_py()[:HEAD_CHARS]
 
-    def _shards_of(self, item: Item, split: str) -> TextShards:
-        key = (item.domain, item.source.name, split)
+    def _shards_of(self, piece: Piece, split: str) -> TextShards:
+        key = (piece.domain, piece.part.source, split)
         if key not in self._texts:
             self._texts[key] = TextShards(self.folder, *key)
         return self._texts[key]
@@ -172,18 +233,20 @@ class Writers:
 
     def close(self) -> tuple[Shard, ...]:
         self._close_texts(but=None)
-        for kind, table in (("dropped", self._dropped), ("quarantined", self._quarantined)):
+        tables = {"dropped": self._dropped, "quarantined": self._quarantined, "clusters": self._clusters}
+        for kind, table in tables.items():
             table.close()
             self._shards.append(shard_of(table.path, self.folder, kind, num_docs=table.num_rows))
         return tuple(self._shards)
 
 
-def _split(heldout: bool | np.bool_) -> str:
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(islice(rows, _TABLE_ROWS)):
+        yield chunk
+
+
+def _split(heldout: bool) -> str:
     return "heldout" if heldout else "train"
-
-
-def _head(table: pa.Table, row: int) -> str:
-    return table.column("text")[row].as_py()[:HEAD_CHARS]
 
 
 def _text_bytes(table: pa.Table) -> int:

@@ -6,7 +6,6 @@ Holm's method over all rows of the pair. What is not significant after that is c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,13 +76,10 @@ def _columns(evaluation: Manifest) -> dict[Key, Column]:
     """All metrics of a model, by key, item by item, items sorted by name."""
     sums: dict[Key, list[tuple[str, float, float]]] = {}
     for row in store.read(evaluation.only("documents")):
-        bits = row["nats"] / math.log(2)
-        sums.setdefault((row["domain"], "bits_per_byte", "", "bits_per_byte"), []).append(
-            (f"{row['source']}/{row['id']}", bits, row["num_bytes"])
-        )
-        sums.setdefault((row["domain"], "bits_per_byte", row["source"], "bits_per_byte"), []).append(
-            (row["id"], bits, row["num_bytes"])
-        )
+        metric, pair = row["metric"], store.measured(row)
+        whole, part = (row["domain"], metric, "", metric), (row["domain"], metric, row["source"], metric)
+        sums.setdefault(whole, []).append((f"{row['source']}/{row['id']}", *pair))
+        sums.setdefault(part, []).append((row["id"], *pair))
     for row in store.read(evaluation.only("samples")):
         sums.setdefault((row["suite"], row["task"], "", row["metric"]), []).append(
             (row["item"], row["numerator"], row["denominator"])

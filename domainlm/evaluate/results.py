@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from domainlm.digest import seed_for
+from domainlm.evaluate import store
 from domainlm.evaluate.bootstrap import interval
 from domainlm.records import EvalResult
-
-BITS = "bits_per_byte"
 
 
 def metric_name(metric: str, filter_name: str) -> str:
@@ -27,14 +26,17 @@ def metric_name(metric: str, filter_name: str) -> str:
 def of_documents(
     model: str, documents: Sequence[Mapping[str, Any]], num_samples: int, seed: int
 ) -> Iterator[EvalResult]:
-    """Bits per byte of each domain and of each of its sources, in the order of the rows of `store.DOCUMENTS`."""
-    groups: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    """Bits per byte, or the objective's own loss, of each domain and of each of its sources.
+
+    They are in the order of the rows of `store.DOCUMENTS`.
+    """
+    groups: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     for document in documents:
-        pair = document["nats"] / math.log(2), document["num_bytes"]
-        groups.setdefault((document["domain"], ""), []).append(pair)
-        groups.setdefault((document["domain"], document["source"]), []).append(pair)
-    for (domain, source), pairs in groups.items():
-        yield _result(model, domain, BITS, source, BITS, pairs, False, num_samples, seed)
+        pair = store.measured(document)
+        groups.setdefault((document["domain"], "", document["metric"]), []).append(pair)
+        groups.setdefault((document["domain"], document["source"], document["metric"]), []).append(pair)
+    for (domain, source, metric), pairs in groups.items():
+        yield _result(model, domain, metric, source, metric, pairs, False, num_samples, seed)
 
 
 def of_tasks(

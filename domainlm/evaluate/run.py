@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domainlm.digest import library_versions, seed_for
-from domainlm.evaluate import bits, harness, results, store, subject
+from domainlm.evaluate import bits, harness, heldout_loss, results, store, subject
 from domainlm.manifest import Made, Manifest, shard_of, write_atomically
 from domainlm.progress import tell
 from domainlm.records import Shard
@@ -44,12 +44,13 @@ def evaluate(
     window_tokens, stride_tokens = bits.fit_window(spec.window_tokens, spec.stride_tokens, under_test.max_position)
     if not documents.is_file():
         limits = {"window_tokens": window_tokens, "stride_tokens": stride_tokens}
-        parts = _score(under_test, corpus, spec.max_docs_per_source, limits, work / "documents", name)
+        parts = _score(under_test, model, corpus, spec.max_docs_per_source, limits, work / "documents", name)
         store.write_table(documents, pa.concat_tables([store.DOCUMENTS.empty_table(), *map(pq.read_table, parts)]))
     if not lm_eval.is_file():
         outcome = harness.run(
             under_test,
-            spec.suites,
+            # Tasks are scored by likelihoods.
+            spec.suites if under_test.objective == "causal" else (),
             evals=evals,
             items=items,
             work=work / "lm_eval",
@@ -75,7 +76,10 @@ def evaluate(
         facts={
             "window_tokens": window_tokens,
             "stride_tokens": stride_tokens,
-            "begin_token": under_test.tokenizer.convert_ids_to_tokens(under_test.begin_token_id),
+            "objective": under_test.objective,
+            "begin_token": None
+            if under_test.begin_token_id is None
+            else under_test.tokenizer.convert_ids_to_tokens(under_test.begin_token_id),
             "suites": list(spec.suites),
             "missing": found["missing"],
         },
@@ -84,6 +88,7 @@ def evaluate(
 
 def _score(
     under_test: subject.Subject,
+    model: Path,
     corpus: Manifest,
     max_docs: int | None,
     limits: Mapping[str, int],
@@ -95,8 +100,14 @@ def _score(
     for number, shard in enumerate(shards):
         if not (work / shard.path).is_file():
             ids, texts = _choose(corpus.path(shard), shard, max_docs)
-            scores = bits.score(under_test, texts, **limits, on_batch=_teller(name, shard, number, len(shards)))
-            store.write(work / shard.path, _rows(shard, ids, scores), store.DOCUMENTS)
+            teller = _teller(name, shard, number, len(shards))
+            if under_test.objective == "causal":
+                metric, scores = store.BITS, bits.score(under_test, texts, **limits, on_batch=teller)
+            else:
+                window_tokens = min(limits["window_tokens"], under_test.max_position or limits["window_tokens"])
+                metric = f"{under_test.objective}_loss"
+                scores = heldout_loss.score(under_test, model, ids, texts, window_tokens=window_tokens, on_batch=teller)
+            store.write(work / shard.path, _rows(shard, ids, metric, scores), store.DOCUMENTS)
     return [work / shard.path for shard in shards]
 
 
@@ -124,9 +135,9 @@ def _choose(path: Path, shard: Shard, max_docs: int | None) -> tuple[list[str], 
     return [ids[i] for i in chosen], [table["text"][i].as_py() for i in chosen]
 
 
-def _rows(shard: Shard, ids: Sequence[str], scores: Sequence[bits.Score]) -> list[dict[str, Any]]:
+def _rows(shard: Shard, ids: Sequence[str], metric: str, scores: Sequence[bits.Score]) -> list[dict[str, Any]]:
     return [
-        {"domain": shard.domain, "source": shard.source, "id": doc_id, **asdict(score)}
+        {"domain": shard.domain, "source": shard.source, "id": doc_id, "metric": metric, **asdict(score)}
         for doc_id, score in zip(ids, scores, strict=True)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -41,9 +42,10 @@ DOCUMENTS = _schema(
     ("domain", TEXT, "domain of the run"),
     ("source", TEXT, "held-out source of the domain"),
     ("id", TEXT, "the document's id in the corpus"),
-    ("nats", REAL, "minus the log-likelihood of the document's tokens"),
+    ("metric", TEXT, "`bits_per_byte`; of models that are not causal, the objective's loss, such as `masked_loss`"),
+    ("nats", REAL, "minus the log-likelihood of the document's tokens, or the loss of those that were hidden"),
     ("num_bytes", WHOLE, "UTF-8 bytes of the document's text"),
-    ("num_tokens", WHOLE, "tokens of the document"),
+    ("num_tokens", WHOLE, "tokens of the document, or those that were hidden"),
 )
 """`documents.parquet`: one row for each held-out document that was scored."""
 
@@ -78,6 +80,16 @@ COMPARISON = _schema(
     ("verdict", TEXT, "gain, loss (of a domain), forgetting, backward transfer (of general text), or not significant"),
 )
 """`comparison.parquet`: one row for each pair of models, task, metric and source."""
+
+
+BITS = "bits_per_byte"
+
+
+def measured(document: Mapping[str, Any]) -> tuple[float, int]:
+    """Numerator and denominator of a row of `DOCUMENTS`: bits over bytes, or nats over what was hidden."""
+    if document["metric"] == BITS:
+        return document["nats"] / math.log(2), document["num_bytes"]
+    return document["nats"], document["num_tokens"]
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:

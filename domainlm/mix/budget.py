@@ -1,24 +1,38 @@
 """Ratios and token counts become whole rows: each domain has exactly its ratio, or the mix is refused.
 
-A row is `sequence_tokens` tokens of one source's stream (and the token after it, the last target). Domains have the
-shares that the spec says; inside a domain, sources share in proportion to their rows on disk.
+A mix is arithmetic over finished token shards: it is planned in well under a second for any size of corpus, and what is
+written down is how many rows each source gives to each phase, and nothing of the tokens.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from domainlm.errors import DataError
 from domainlm.manifest import Made, Manifest, shard_of, write_atomically
-from domainlm.mix.order import MAX_PERIOD, Order, order, rows_before
+from domainlm.mix import best_fit
+from domainlm.mix.demand import Demand, Supply, cap_rows, demands, refilled
+from domainlm.mix.order import Order, order, rows_before
+from domainlm.mix.schedule import MAX_TABLE, whole_shares
+from domainlm.records import Shard
 from domainlm.specs.mix import MixSpec
+from domainlm.tokens.shards import Stream, open_stream
 
 FILE_NAME = "mix.json"
+PACKS = "packs"
+"""The folder of packing plans, beside those of the stages."""
+_STRETCHES, _STRETCH_DOCS = 8, 2048
+"""Where documents are looked at, to say how many rows cut one: 16 kB in each place, for any size of corpus."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,18 +42,41 @@ class SourceShare:
     name: str
     """`domain/source`."""
     domain: str
-    period_rows: int
-    """Rows of each `Mix.period`: the share as a whole number."""
+    share: float
+    """Of the mix's rows, as asked for, before sources that are too small were filled up from others."""
     rows: int
-    """Rows asked for, over the whole mix."""
+    """Rows that it gives, over the whole mix."""
     rows_on_disk: int
     tokens_on_disk: int
-    unused_tokens: int
-    """Tokens after the last whole row: never trained on."""
+    tokens_in_rows: int
+    """Of those on disk, what its rows hold."""
+    cap_rows: int
+    """Most rows that it may give, repetitions counted."""
 
     @property
     def epochs(self) -> float:
         return self.rows / self.rows_on_disk
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that it gives, padding not counted; where rows are padded, their mean over the source."""
+        return self.rows * self.tokens_in_rows // self.rows_on_disk
+
+    @property
+    def missing_rows(self) -> int:
+        return max(self.rows - self.cap_rows, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MixPhase:
+    """One stretch of a mix."""
+
+    name: str
+    rows: int
+    asked: Mapping[str, float]
+    """Share of the tokens by domain, as asked for."""
+    parts: Mapping[str, int]
+    """By source: its part of `sum(parts)`, the share of the phase's rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,44 +88,96 @@ class Mix:
     rows: int
     """Rows in all: a whole number of batches."""
     seed: int
-    period: int
-    """Every so many rows, each source has had exactly its share."""
+    packing: str
     tokens_digest: str
     """Digest of the manifest of the token shards that were counted."""
     sources: tuple[SourceShare, ...]
+    phases: tuple[MixPhase, ...]
     left_out: Mapping[str, int]
-    """Tokens on disk of the sources that have no share: too short for a row, or in a domain of ratio 0."""
+    """Tokens on disk of the sources that have no share: too short for a row, or not asked for."""
 
     def order(self) -> Order:
-        return order(
-            {source.name: source.period_rows for source in self.sources},
-            {source.name: source.rows_on_disk for source in self.sources},
-            num_rows=self.rows,
-            seed=self.seed,
-        )
+        on_disk = {source.name: source.rows_on_disk for source in self.sources}
+        return order([(phase.rows, phase.parts) for phase in self.phases], on_disk, seed=self.seed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packed:
+    """How the documents of a source lie in its rows."""
+
+    supply: Supply
+    files: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    """By kind: a file of the packing plan and its sha256."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What is padded and cut, for the report."""
 
 
 def read(manifest: Manifest) -> Mix:
     """The mix that `build` wrote."""
-    content = json.loads(manifest.only("mix").read_bytes())
-    return Mix(**content | {"sources": tuple(SourceShare(**source) for source in content["sources"])})
+    return from_json(json.loads(manifest.only("mix").read_bytes()))
 
 
-def build(mix: MixSpec, tokens: Manifest, folder: Path, *, sequence_tokens: int, batch_rows: int, seed: int) -> Made:
+def from_json(content: Mapping[str, Any]) -> Mix:
+    """The mix that `asdict` took apart."""
+    read: dict[str, Any] = dict(content)
+    read["sources"] = tuple(SourceShare(**source) for source in content["sources"])
+    read["phases"] = tuple(MixPhase(**phase) for phase in content["phases"])
+    return Mix(**read)
+
+
+def build(
+    mix: MixSpec,
+    tokens: Manifest,
+    folder: Path,
+    *,
+    sequence_tokens: int,
+    batch_rows: int,
+    seed: int,
+    packs: Path | None = None,
+) -> Made:
     """Plan the mix over the finished token shards and write it down; no token is read or written.
 
-    Raises DataError where a domain has nothing to read, the budget is less than a batch, or a source is too small.
+    Packing plans are kept in `packs`, else beside the folders of the stages, and shared by all mixes. Raises DataError
+    where a domain has nothing to read, the budget is less than a batch, or a source is too small.
     """
+    counts = tokens_by_source(tokens)
+    packed = {
+        name: _packed(mix, tokens, name, count, sequence_tokens, packs or folder.parent.parent / PACKS)
+        for name, count in counts.items()
+    }
+    drafted = draft(
+        mix,
+        {name: of.supply for name, of in packed.items()},
+        counts,
+        sequence_tokens=sequence_tokens,
+        batch_rows=batch_rows,
+        seed=seed,
+        tokens_digest=tokens.digest(),
+    )
+    check(mix, drafted)
+    path = folder / FILE_NAME
+    write_atomically(path, json.dumps(asdict(drafted), indent=1).encode() + b"\n")
+    shards = [shard_of(path, folder, "mix")]
+    for source in drafted.sources:
+        shards += [_linked(folder, source.name, kind, *file) for kind, file in packed[source.name].files.items()]
+    packing = {source.name: dict(packed[source.name].facts) for source in drafted.sources}
+    return Made(shards=tuple(shards), facts=facts(drafted) | {"packing": mix.packing, "packed": packing})
+
+
+def tokens_by_source(tokens: Manifest) -> dict[str, int]:
+    """Training tokens by `domain/source`."""
     counts: dict[str, int] = {}
     for shard in tokens.files("tokens", split="train"):
         name = f"{shard.domain}/{shard.source}"
         counts[name] = counts.get(name, 0) + shard.num_tokens
-    planned = plan(
-        mix, counts, sequence_tokens=sequence_tokens, batch_rows=batch_rows, seed=seed, tokens_digest=tokens.digest()
-    )
-    path = folder / FILE_NAME
-    write_atomically(path, json.dumps(asdict(planned), indent=1).encode() + b"\n")
-    return Made(shards=(shard_of(path, folder, "mix"),), facts=_facts(mix, planned))
+    return counts
+
+
+def concatenated(tokens_on_disk: Mapping[str, int], sequence_tokens: int) -> dict[str, Supply]:
+    """What sources have where their documents are laid end to end."""
+    # One token more than whole rows is needed: the last target.
+    rows = {name: max(count - 1, 0) // sequence_tokens for name, count in tokens_on_disk.items()}
+    return {name: Supply(rows=n, tokens=n * sequence_tokens) for name, n in rows.items()}
 
 
 def plan(
@@ -101,159 +190,257 @@ def plan(
     tokens_digest: str = "",
 ) -> Mix:
     """The mix from the tokens on disk by `domain/source`: arithmetic only. Raises as `build`."""
-    # One token more than whole rows is needed: the last target.
-    on_disk = {name: max(count - 1, 0) // sequence_tokens for name, count in sorted(tokens_on_disk.items())}
-    rows = mix.budget_tokens // (sequence_tokens * batch_rows) * batch_rows
-    if rows == 0:
-        raise DataError(
-            f"mix {mix.name}: {mix.budget_tokens:,} tokens are less than one batch of {batch_rows:,} rows of "
-            f"{sequence_tokens:,}.\nRaise `budget_tokens` to {sequence_tokens * batch_rows} or more."
-        )
-    shares = whole_shares(_source_shares(mix, on_disk, sequence_tokens))
-    drawn = order(shares, on_disk, num_rows=rows, seed=seed)
-    rows_of = dict(zip(drawn.names, rows_before(drawn, rows).tolist(), strict=True))
-    _check_epochs(mix, rows, rows_of, on_disk, drawn, sequence_tokens, batch_rows)
-    sources = tuple(
-        SourceShare(
-            name=name,
-            domain=name.partition("/")[0],
-            period_rows=share,
-            rows=rows_of[name],
-            rows_on_disk=on_disk[name],
-            tokens_on_disk=tokens_on_disk[name],
-            unused_tokens=tokens_on_disk[name] - on_disk[name] * sequence_tokens - 1,
-        )
-        for name, share in shares.items()
+    supplies = concatenated(tokens_on_disk, sequence_tokens)
+    sizes = {"sequence_tokens": sequence_tokens, "batch_rows": batch_rows, "seed": seed}
+    drafted = draft(mix, supplies, tokens_on_disk, tokens_digest=tokens_digest, **sizes)
+    check(mix, drafted)
+    return drafted
+
+
+def draft(
+    mix: MixSpec,
+    supplies: Mapping[str, Supply],
+    tokens_on_disk: Mapping[str, int],
+    *,
+    sequence_tokens: int,
+    batch_rows: int,
+    seed: int,
+    tokens_digest: str = "",
+) -> Mix:
+    """As `plan`, but a source may lack rows: `SourceShare.missing_rows` says how many."""
+    asked = demands(mix, supplies, sequence_tokens=sequence_tokens, batch_rows=batch_rows)
+    given = refilled(mix, asked, supplies) if mix.when_short == "refill" else asked
+    phases = tuple(
+        MixPhase(name=demand.name, rows=demand.rows, asked=demand.asked, parts=whole_shares(demand.shares))
+        for demand in given
     )
+    names = sorted({name for phase in phases for name in phase.parts})
+    drawn = order([(p.rows, p.parts) for p in phases], {name: supplies[name].rows for name in names}, seed=seed)
+    rows = sum(phase.rows for phase in phases)
+    counts = dict(zip(names, rows_before(drawn, rows).tolist(), strict=True))
     return Mix(
         sequence_tokens=sequence_tokens,
         batch_rows=batch_rows,
         rows=rows,
         seed=seed,
-        period=sum(shares.values()),
+        packing=mix.packing,
         tokens_digest=tokens_digest,
-        sources=sources,
-        left_out={name: count for name, count in sorted(tokens_on_disk.items()) if name not in shares},
+        sources=tuple(
+            SourceShare(
+                name=name,
+                domain=name.partition("/")[0],
+                share=_share(asked, name, rows),
+                rows=counts[name],
+                rows_on_disk=supplies[name].rows,
+                tokens_on_disk=tokens_on_disk[name],
+                tokens_in_rows=supplies[name].tokens,
+                cap_rows=cap_rows(mix, name, supplies[name]),
+            )
+            for name in names
+        ),
+        phases=phases,
+        left_out={name: count for name, count in sorted(tokens_on_disk.items()) if name not in names},
     )
 
 
-def _source_shares(
-    mix: MixSpec, rows_on_disk: Mapping[str, int], sequence_tokens: int
-) -> dict[str, dict[str, Fraction]]:
-    """Shares by domain and source, exact; a domain's sum to its ratio, and the whole to 1."""
-    # The shortest decimal that names the float is what the person wrote: 0.51 is 51/100.
-    ratios = {domain: Fraction(repr(ratio)) for domain, ratio in mix.token_ratio.items() if ratio > 0}
-    total = sum(ratios.values())
-    shares: dict[str, dict[str, Fraction]] = {}
-    for domain, ratio in sorted(ratios.items()):
-        rows = {name: n for name, n in rows_on_disk.items() if name.partition("/")[0] == domain and n > 0}
-        if not rows:
-            raise DataError(
-                f"mix {mix.name}: {domain} is to give {float(ratio / total):.1%} of the tokens, but no source of it "
-                f"has a row of {sequence_tokens:,} tokens.\n"
-                f"Add text to `{domain}`, take it out of `token_ratio`, or lower `sequence_tokens`."
-            )
-        in_domain = sum(rows.values())
-        shares[domain] = {name: ratio / total * n / in_domain for name, n in rows.items()}
-    return shares
+def _share(demanded: list[Demand], name: str, rows: int) -> float:
+    return float(sum((demand.rows_of(name) for demand in demanded), Fraction()) / rows)
 
 
-def whole_shares(shares: Mapping[str, Mapping[str, Fraction]]) -> dict[str, int]:
-    """Rows of each source in a period of at most 10^6: as exact as that allows.
-
-    Domains are exact where their ratios have a common denominator of at most 10^6. Sources are exact where theirs do;
-    if not, the largest remainder inside each domain, with the least period of 10^4, 10^5 and 10^6 that puts no source
-    off by more than a thousandth of its share. A source whose share is below a millionth may end without one.
-
-    >>> whole_shares({"law": {"law/a": Fraction(51, 100)}, "general": {"general/b": Fraction(49, 100)}})
-    {'law/a': 51, 'general/b': 49}
-    """
-    flat = {name: share for sources in shares.values() for name, share in sources.items()}
-    exact = math.lcm(*(share.denominator for share in flat.values()))
-    if exact <= MAX_PERIOD:
-        return {name: int(share * exact) for name, share in flat.items()}
-    domain_shares = {domain: sum(sources.values(), Fraction()) for domain, sources in shares.items()}
-    of_domains = math.lcm(*(share.denominator for share in domain_shares.values()))
-    whole: dict[str, int] = {}
-    for resolution in (10**4, 10**5, MAX_PERIOD):
-        period = resolution // of_domains * of_domains or resolution
-        domain_rows = _largest_remainder(domain_shares, period)
-        whole = {}
-        for domain, sources in shares.items():
-            inside = {name: share / domain_shares[domain] for name, share in sources.items()}
-            whole |= _largest_remainder(inside, domain_rows[domain])
-        if all(abs(Fraction(whole[name], period) - share) <= share / 1000 for name, share in flat.items()):
-            break
-    return {name: rows for name, rows in whole.items() if rows}
+def check(spec: MixSpec, mix: Mix) -> None:
+    """Raises DataError, with the arithmetic and what would help, where a source lacks rows or a floor is not held."""
+    for message in (shortage(spec, mix), _below_floor(spec, mix)):
+        if message:
+            raise DataError(f"mix {spec.name}: {message}")
 
 
-def _largest_remainder(shares: Mapping[str, Fraction], total: int) -> dict[str, int]:
-    """`total` in whole parts as near to `shares`, which sum to 1, as can be: no row is lost to rounding."""
-    parts = {name: math.floor(share * total) for name, share in shares.items()}
-    missing = total - sum(parts.values())
-    for name in sorted(shares, key=lambda name: (parts[name] - shares[name] * total, name))[:missing]:
-        parts[name] += 1
-    return parts
-
-
-def _check_epochs(
-    mix: MixSpec,
-    rows: int,
-    rows_of: Mapping[str, int],
-    on_disk: Mapping[str, int],
-    drawn: Order,
-    sequence_tokens: int,
-    batch_rows: int,
-) -> None:
-    short = [name for name, wanted in rows_of.items() if wanted > mix.max_epochs * on_disk[name]]
+def shortage(spec: MixSpec, mix: Mix) -> str:
+    """Which sources lack how many tokens, and what would help; empty where none does."""
+    short = [source for source in mix.sources if source.missing_rows]
     if not short:
-        return
+        return ""
+    row, rows = mix.sequence_tokens, mix.rows
+    lines = [
+        f"{source.name}: {source.rows * row:,} tokens wanted ({source.rows / rows:.1%} of {rows * row:,}), but "
+        f"{source.rows_on_disk * row:,} on disk x {spec.cap(source.name):g} "
+        f"{'epoch' if spec.cap(source.name) == 1 else 'epochs'}: {source.missing_rows * row:,} are missing."
+        for source in short
+    ]
+    spare = sorted((s for s in mix.sources if s.cap_rows > s.rows), key=lambda s: (s.rows - s.cap_rows, s.name))
+    others = ", ".join(source.name for source in spare[:2])
+    if spec.when_short == "refill":
+        lines.append(f"`refill_from` has no more to give; add to it{f': {others}' if others else ''}.")
+    elif others:
+        lines.append(f"Others have more: `when_short: refill` with `refill_from: [{others}]` takes it from there.")
+    epochs = max(Fraction(source.rows, source.rows_on_disk) for source in short)
+    own = any(source.name.partition("/")[2] in spec.max_epochs_of.get(source.domain, {}) for source in short)
+    caps = "`max_epochs` and `max_epochs_of`" if own else "`max_epochs`"
+    lower = _lower_budget(spec, mix)
+    raised = f"{f'{lower}, or raise' if lower else 'Raise'} {caps} to {math.ceil(epochs * 100) / 100:.2f}."
+    return "\n".join([*lines, raised])
+
+
+def _lower_budget(spec: MixSpec, mix: Mix) -> str:
+    on_disk = {source.name: source.rows_on_disk for source in mix.sources}
+    if len(mix.phases) > 1:
+        part = min(Fraction(source.cap_rows, source.rows) for source in mix.sources if source.missing_rows)
+        return f"Lower each phase's `budget_tokens` to {math.floor(part * 1000) / 10:.1f}% of it"
+    if spec.when_short == "refill":
+        return "Lower `budget_tokens`"
+    parts, names = mix.phases[0].parts, [source.name for source in mix.sources]
+    caps = np.array([source.cap_rows for source in mix.sources])
+    # Which of two schedules is drawn depends on the rows in all: one of each, so that none is made for each guess.
+    orders = [order([(rows, parts)], on_disk, seed=0) for rows in {mix.rows, min(mix.rows, MAX_TABLE)}]
+    orders.sort(key=lambda made: made.num_rows)
+    assert list(orders[0].names) == names
 
     def fits(batches: int) -> bool:
-        wanted = rows_before(drawn, batches * batch_rows).tolist()
-        return all(n <= mix.max_epochs * on_disk[name] for name, n in zip(drawn.names, wanted, strict=True))
+        rows = batches * mix.batch_rows
+        made = next(made for made in orders if rows <= made.num_rows)
+        return bool((rows_before(made, rows) <= caps).all())
 
     # Rows only grow with the budget, so bisect for the most batches that fit.
-    low, high = 0, rows // batch_rows
+    low, high = 0, mix.rows // mix.batch_rows
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
-    lines = [
-        f"{name}: {rows_of[name] * sequence_tokens:,} tokens wanted ({rows_of[name] / rows:.1%} of "
-        f"{rows * sequence_tokens:,}), but {on_disk[name] * sequence_tokens:,} on disk x {mix.max_epochs:g} "
-        f"{'epoch' if mix.max_epochs == 1 else 'epochs'} is less."
-        for name in short
-    ]
-    epochs = max(Fraction(rows_of[name], on_disk[name]) for name in short)
-    lower = f"Lower `budget_tokens` to {low * batch_rows * sequence_tokens}, or raise" if low else "Raise"
-    raise DataError(
-        f"mix {mix.name}: " + "\n".join(lines) + f"\n{lower} `max_epochs` to {math.ceil(epochs * 100) / 100:.2f}."
-    )
+    return f"Lower `budget_tokens` to {low * mix.batch_rows * mix.sequence_tokens}" if low else ""
 
 
-def _facts(spec: MixSpec, mix: Mix) -> dict[str, object]:
-    realised = {domain: 0.0 for domain in spec.token_ratio}
-    for source in mix.sources:
-        realised[source.domain] += source.rows / mix.rows
+def _below_floor(spec: MixSpec, mix: Mix) -> str:
+    for phase in mix.phases:
+        got = _realised({}, mix, phase.parts)
+        for domain, floor in spec.min_replay.items():
+            # A share told to a billionth may be below by as much.
+            if got.get(domain, 0.0) < floor - 1e-8:
+                return (
+                    f"after refilling, phase {phase.name} has {got.get(domain, 0.0):.2%} of {domain}, below the floor "
+                    f"of {floor:.2%} in `min_replay`.\nRefill from sources of {domain}, or lower the floor."
+                )
+    return ""
+
+
+def facts(mix: Mix) -> dict[str, Any]:
+    """What the report, the training and the next stages need to know of a mix."""
+    tokens = {source.name: source.tokens for source in mix.sources}
+    asked: dict[str, float] = {}
+    for phase in mix.phases:
+        for domain, share in phase.asked.items():
+            asked[domain] = asked.get(domain, 0.0) + share * phase.rows / mix.rows
+    phases, first_row = [], 0
+    for phase, of in zip(mix.phases, rows_by_phase(mix), strict=True):
+        phases.append(
+            {
+                "name": phase.name,
+                "first_row": first_row,
+                "rows": phase.rows,
+                "token_ratio": dict(phase.asked),
+                "realised_ratio": _realised(phase.asked, mix, of),
+                "sources": of,
+            }
+        )
+        first_row += phase.rows
     return {
         "rows": mix.rows,
         "batch_rows": mix.batch_rows,
         "sequence_tokens": mix.sequence_tokens,
-        "period": mix.period,
         "sources": {
             source.name: {
                 "domain": source.domain,
-                "share": source.period_rows / mix.period,
+                "share": source.share,
                 "rows": source.rows,
-                "tokens": source.rows * mix.sequence_tokens,
+                "tokens": tokens[source.name],
                 "rows_on_disk": source.rows_on_disk,
                 "tokens_on_disk": source.tokens_on_disk,
-                "unused_tokens": source.unused_tokens,
+                "unused_tokens": max(source.tokens_on_disk - source.tokens_in_rows - (mix.packing == "concat"), 0),
                 "epochs": source.epochs,
             }
             for source in mix.sources
         },
+        "phases": phases,
         "left_out": dict(mix.left_out),
-        "token_ratio": dict(spec.token_ratio),
-        "realised_ratio": realised,
+        "token_ratio": {domain: round(share, 12) for domain, share in asked.items()},
+        "realised_ratio": _realised(asked, mix, {source.name: source.rows for source in mix.sources}),
     }
+
+
+def rows_by_phase(mix: Mix) -> list[dict[str, int]]:
+    """Rows that each source gives to each phase."""
+    drawn = mix.order()
+    names = [source.name for source in mix.sources]
+    found, before, first_row = [], rows_before(drawn, 0), 0
+    for phase in mix.phases:
+        first_row += phase.rows
+        after = rows_before(drawn, first_row)
+        found.append({name: n for name, n in zip(names, (after - before).tolist(), strict=True) if n})
+        before = after
+    return found
+
+
+def _realised(asked: Mapping[str, float], mix: Mix, rows: Mapping[str, int]) -> dict[str, float]:
+    """Share of the tokens by domain, padding not counted."""
+    tokens = dict.fromkeys(asked, Fraction())
+    for source in mix.sources:
+        of = Fraction(rows.get(source.name, 0) * source.tokens_in_rows, source.rows_on_disk)
+        tokens[source.domain] = tokens.get(source.domain, Fraction()) + of
+    total = sum(tokens.values(), Fraction())
+    return {domain: float(of / total) for domain, of in tokens.items()}
+
+
+def _packed(mix: MixSpec, tokens: Manifest, name: str, num_tokens: int, sequence_tokens: int, packs: Path) -> Packed:
+    domain, _, source = name.partition("/")
+    if mix.packing == "concat":
+        supply = concatenated({name: num_tokens}, sequence_tokens)[name]
+        return Packed(supply=supply, facts=_cuts(open_stream(tokens, domain, source), supply.rows, sequence_tokens))
+    ends = [shard.sha256 for shard in tokens.files("ends", domain=domain, source=source, split="train")]
+    folder = best_fit.place(ends, sequence_tokens, packs)
+    account = best_fit.pack(open_stream(tokens, domain, source), folder, sequence_tokens)
+    kinds = {"rows": best_fit.ROWS, "pieces": best_fit.PIECES}
+    return Packed(
+        supply=Supply(rows=account.num_rows, tokens=account.num_tokens),
+        files={kind: (folder / file, account.sha256[file]) for kind, file in kinds.items()},
+        facts={
+            "padding_tokens": account.padding_tokens,
+            "padding_share": account.padding_tokens / max(account.num_rows * sequence_tokens, 1),
+            "cut_docs": account.cut_docs,
+            "docs": account.num_docs,
+            "dropped_tokens": 0,
+        },
+    )
+
+
+def _cuts(stream: Stream, rows: int, sequence_tokens: int) -> dict[str, Any]:
+    """How many of the places where a row ends are inside a document: in a few stretches, evenly spread."""
+    looked_at = cut = 0
+    for ends in stream.some_ends(_STRETCHES, _STRETCH_DOCS):
+        # Row ends after the stretch's first document end, up to its last.
+        places = (int(ends[-1]) // sequence_tokens) - (int(ends[0]) // sequence_tokens)
+        looked_at += places
+        cut += places - int((ends[1:] % sequence_tokens == 0).sum())
+    return {
+        "padding_tokens": 0,
+        "padding_share": 0.0,
+        "cut_share": cut / looked_at if looked_at else 0.0,
+        "cuts_looked_at": looked_at,
+        "dropped_tokens": max(stream.num_tokens - rows * sequence_tokens - 1, 0),
+    }
+
+
+def _linked(folder: Path, name: str, kind: str, path: Path, sha256: str) -> Shard:
+    """The record of a packing plan's file, linked into the mix's folder: a link where the file system has them."""
+    target = folder / "packing" / name / f"{kind}.bin"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+    domain, _, source = name.partition("/")
+    return Shard(
+        path=target.relative_to(folder).as_posix(),
+        kind=kind,
+        num_bytes=path.stat().st_size,
+        sha256=sha256,
+        domain=domain,
+        source=source,
+    )

@@ -1,30 +1,67 @@
-"""Where documents begin and end in each row: their numbers and positions restart where the text does."""
+"""Where documents begin and end in each row of a batch: attention can stop there, and positions begin anew."""
 
-# B rows, U tokens read for a row (the last one is only a target)
+# B rows, T tokens, D segments of all rows
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int32]
+from domainlm.records import Batch
+
+Ints = npt.NDArray[np.int64]
 
 
-def documents(begins_B: Sequence[npt.NDArray[np.int64]], row_tokens: int) -> tuple[Ints, Ints]:
-    """document_BU and position_BU of rows of `row_tokens` tokens in which documents begin at `begins_B`.
+def batch_of_segments(
+    tokens_BT: Ints,
+    next_B: Ints,
+    begins_D: Sequence[int] | Ints,
+    counts_B: Sequence[int] | Ints,
+    valid_B: Sequence[int] | Ints,
+    *,
+    source_B: npt.NDArray[np.int32],
+    row_B: Ints,
+) -> Batch:
+    """The batch of rows in which documents begin at `begins_D`, `counts_B` in each, the first of them at 0.
 
-    `begins_B` holds, for each row, the places over 0 and under `row_tokens` at which a document begins, counted from
-    the row's start.
-
-    >>> documents([np.array([2])], 5)
-    (array([[0, 0, 1, 1, 1]], dtype=int32), array([[0, 1, 0, 1, 2]], dtype=int32))
+    Of each row, the first `valid_B` tokens are text; what comes after is a segment of padding.
     """
-    begins_BU = np.zeros((len(begins_B), row_tokens), np.int32)
-    rows_N = np.repeat(np.arange(len(begins_B)), [len(begins) for begins in begins_B])
-    places_N = np.concatenate(begins_B)
-    begins_BU[rows_N, places_N] = 1
-    document_BU = np.cumsum(begins_BU, axis=1, dtype=np.int32)
-    place_U = np.arange(row_tokens, dtype=np.int32)
-    return document_BU, place_U - np.maximum.accumulate(begins_BU * place_U, axis=1)
+    num_rows, num_tokens = tokens_BT.shape
+    begins_D, counts_B, valid_B = (np.asarray(some, np.int64) for some in (begins_D, counts_B, valid_B))
+    start_D = begins_D + np.repeat(np.arange(num_rows) * num_tokens, counts_B)
+    valid_BT = None
+    padded = np.flatnonzero(valid_B < num_tokens)
+    if len(padded):
+        valid_BT = np.arange(num_tokens) < valid_B[:, None]
+        start_D = np.sort(np.concatenate([start_D, padded * num_tokens + valid_B[padded]]))
+    cu_seqlens = np.append(start_D, num_rows * num_tokens).astype(np.int32)
+    return Batch(
+        tokens_BT=tokens_BT,
+        next_B=next_B,
+        position_BT=positions(cu_seqlens).reshape(num_rows, num_tokens),
+        cu_seqlens=cu_seqlens,
+        max_seqlen=int(np.diff(cu_seqlens).max(initial=0)),
+        valid_BT=valid_BT,
+        source_B=source_B,
+        row_B=row_B,
+    )
+
+
+def positions(cu_seqlens: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Positions in segments of these cumulative lengths.
+
+    >>> positions(np.array([0, 2, 4, 8], np.int32)).tolist()
+    [0, 1, 0, 1, 0, 1, 2, 3]
+    """
+    starts = np.repeat(cu_seqlens[:-1], np.diff(cu_seqlens))
+    return np.subtract(_places(int(cu_seqlens[-1])), starts, out=starts)
+
+
+@functools.lru_cache(maxsize=4)
+def _places(count: int) -> npt.NDArray[np.int32]:
+    places = np.arange(count, dtype=np.int32)
+    places.flags.writeable = False
+    return places

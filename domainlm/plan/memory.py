@@ -3,16 +3,18 @@
 Weights, gradients and optimizer states are counted exactly. What moves follows FSDP2 as `domainlm.train` uses it: the
 root's weights (embeddings, output) stay gathered from the forward to the end of the backward pass, a layer's are
 gathered while the one before it works, gradients are freed between steps and reduced in fp32, the optimizer is fused
-and needs no copies: within 10% of torch's own simulation on up to 512 ranks. DDP and ZeRO-1 keep bf16 copies of all
-weights (autocast's), and gradients for good (as buckets).
+and needs no copies: within 10% of torch's own simulation on up to 512 ranks. Our DDP is FSDP2 with one shard and many
+replicas: nothing is gathered from elsewhere, and a layer's bf16 copies live for its own work.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from domainlm.plan.activations import Checkpointing, ends_bytes, layer_bytes
 from domainlm.plan.shape import Shape, matrices
+from domainlm.specs.recipe import ParallelSpec
 
 RULE_OF_THUMB = {"weights": 4, "optimizer": 8, "gradients": 4, "activations and temporary": 8}
 """The lecture's bytes a parameter for training in FP32 with Adam: six times what storing it takes."""
@@ -76,33 +78,57 @@ class Strategy:
     weight_shards: int = 1
     gradient_shards: int = 1
     optimizer_shards: int = 1
-    layer_by_layer: bool = False
+    layer_by_layer: bool = True
     """A layer's weights are gathered for its own work only; otherwise all of them are there at once."""
-    buckets: bool = False
-    """Gradients keep their place between steps."""
     offload: bool = False
     """Shards live in the host's memory."""
 
 
 def strategies(num_gpus: int) -> list[Strategy]:
-    """What can be chosen from on so many GPUs, least sharding first. Our trainer's FSDP is ZeRO-3."""
+    """What our trainer can do on so many GPUs, least sharding first."""
     n = num_gpus
     if n == 1:
-        return [Strategy(name="one GPU", layer_by_layer=True), _full(1, name="CPU offload", offload=True)]
+        return [Strategy(name="one GPU"), _full(1, name="CPU offload", offload=True)]
     groups = [size for size in range(2, n) if n % size == 0]
     return [
-        Strategy(name="DDP", buckets=True),
-        Strategy(name="ZeRO-1", optimizer_shards=n, buckets=True),
-        Strategy(name="ZeRO-2", weight_shards=n, gradient_shards=n, optimizer_shards=n),
+        Strategy(name="DDP"),
+        _full(n, name="ZeRO-2", layer_by_layer=False),
         *[_full(size, name=f"hybrid {size}x{n // size}") for size in groups],
         _full(n, name="ZeRO-3"),
         _full(n, name="CPU offload", offload=True),
     ]
 
 
-def _full(shards: int, *, name: str, offload: bool = False) -> Strategy:
+def strategy_of(parallel: ParallelSpec, num_ranks: int) -> Strategy:
+    """The strategy that a recipe asks for.
+
+    >>> strategy_of(ParallelSpec(strategy="hybrid", shard_ranks=2), 8).name
+    'hybrid 2x4'
+    """
+    name = {"ddp": "DDP", "zero2": "ZeRO-2", "fsdp": "ZeRO-3", "single": "one GPU"}.get(parallel.strategy)
+    if parallel.strategy == "hybrid":
+        shards = parallel.shard_ranks or 1
+        name = {1: "DDP", num_ranks: "ZeRO-3"}.get(shards, f"hybrid {shards}x{num_ranks // shards}")
+    name = "one GPU" if num_ranks == 1 else name
+    found = next(strategy for strategy in strategies(num_ranks) if strategy.name == name)
+    return replace(found, offload=parallel.offload)
+
+
+def in_recipe(name: str) -> str:
+    """What a recipe's `parallel` says for the strategy of that name.
+
+    >>> in_recipe("hybrid 128x4")
+    '{strategy: hybrid, shard_ranks: 128}'
+    """
+    if name.startswith("hybrid "):
+        return f"{{strategy: hybrid, shard_ranks: {name.removeprefix('hybrid ').partition('x')[0]}}}"
+    written = {"one GPU": "single", "DDP": "ddp", "ZeRO-2": "zero2", "CPU offload": "fsdp, offload: true"}
+    return f"{{strategy: {written.get(name, 'fsdp')}}}"
+
+
+def _full(shards: int, *, name: str, offload: bool = False, layer_by_layer: bool = True) -> Strategy:
     spread = {"weight_shards": shards, "gradient_shards": shards, "optimizer_shards": shards}
-    return Strategy(name=name, layer_by_layer=True, offload=offload, **spread)
+    return Strategy(name=name, layer_by_layer=layer_by_layer, offload=offload, **spread)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,19 +163,18 @@ def memory(
     checkpointing: Checkpointing = "none",
     micro_batches: int = 1,
     lora_rank: int | None = None,
+    accumulate: Literal["sharded", "whole"] = "sharded",
 ) -> Memory:
     """Bytes on each GPU for micro-batches of `rows` rows of `sequence_tokens`, so many a step.
 
-    From the second micro-batch on, the gradients of those before are there all along, and whole: they are reduced once
-    a step, after the last.
+    From the second micro-batch on, the gradients of those before are there all along: each rank's shard where they are
+    reduced after every micro-batch, or whole where that is done once a step.
     With LoRA, the frozen weights are kept in what layers multiply with, and activations count as if all were trained:
     an upper bound.
     """
     trained = shape.num_parameters if lora_rank is None else lora_parameters(shape, lora_rank)
     frozen = 0 if lora_rank is None else shape.num_parameters
-    # ZeRO-2 keeps whole what layers multiply with; only where that is a copy can the weights themselves be spread.
-    weight_shards = strategy.weight_shards if strategy.layer_by_layer or precision.compute_bytes else 1
-    weights = round((trained * precision.weight_bytes + frozen * precision.multiply_bytes) / weight_shards)
+    weights = round((trained * precision.weight_bytes + frozen * precision.multiply_bytes) / strategy.weight_shards)
     gradients = round(trained * precision.gradient_bytes / strategy.gradient_shards)
     optimizer = round(trained * precision.optimizer_bytes / strategy.optimizer_shards)
     states = {"weights": weights, "optimizer": optimizer, "host": 0}
@@ -160,9 +185,9 @@ def memory(
     layer = tokens * layer_bytes(shape, sequence_tokens, width, checkpointing)
     again = tokens * layer_bytes(shape, sequence_tokens, width, "none") - layer
     kept = shape.num_layers * layer
-    accumulated = micro_batches > 1
-    early = round(trained * precision.gradient_bytes) if strategy.buckets or accumulated else 0
-    moving = _moving(shape, strategy, precision, trained / (trained + frozen), accumulated)
+    whole = micro_batches > 1 and accumulate == "whole"
+    early = round(trained * precision.gradient_bytes) if whole else gradients if micro_batches > 1 else 0
+    moving = _moving(shape, strategy, precision, trained / (trained + frozen), whole)
     # Two fp32 gradients of the logits: of the logarithms, and of what went into them.
     logits = 8 * tokens * shape.vocab_size
     moments = [
@@ -190,11 +215,8 @@ class _Moving:
     end: float
 
 
-def _moving(shape: Shape, strategy: Strategy, precision: Precision, trained_share: float, accumulated: bool) -> _Moving:
-    if not strategy.layer_by_layer:
-        # Gradients go in buckets, which are views of them: 25 MB in torch's DDP, left out.
-        copies = precision.compute_bytes * shape.num_parameters
-        return _Moving(start=copies, first_layer=copies, end=copies)
+def _moving(shape: Shape, strategy: Strategy, precision: Precision, trained_share: float, whole: bool) -> _Moving:
+    """`whole`: gradients of earlier micro-batches are kept unreduced."""
     alone = strategy.weight_shards == 1
     width, layer, root = precision.multiply_bytes, shape.layer_parameters, shape.root_parameters
     output = shape.vocab_size * shape.hidden_size
@@ -202,9 +224,10 @@ def _moving(shape: Shape, strategy: Strategy, precision: Precision, trained_shar
     reduced = 0 if alone else 4 * trained_share
     returned = width * trained_share
     # What is reduced takes the place of what was accumulated.
-    take_place = 0 if accumulated else layer * reduced
+    take_place = 0 if whole else layer * reduced
+    gathered = 0 if strategy.layer_by_layer else shape.num_layers * layer * width
     return _Moving(
-        start=root * width + ahead,
-        first_layer=(root + layer) * width + ahead + (output + layer) * returned + take_place,
+        start=root * width + (gathered or ahead),
+        first_layer=root * width + (gathered or layer * width + ahead) + (output + layer) * returned + take_place,
         end=root * width + root * returned + root * reduced,
     )

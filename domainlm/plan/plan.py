@@ -10,10 +10,10 @@ from domainlm.errors import Problem, SpecError
 from domainlm.plan.activations import Checkpointing
 from domainlm.plan.choice import Choice, choose
 from domainlm.plan.devices import USABLE_SHARE, Device, device
-from domainlm.plan.memory import PRECISIONS, Memory, memory, strategies
+from domainlm.plan.memory import PRECISIONS, Memory, Precision, memory, strategies, with_8bit_adam
 from domainlm.plan.models import registry
 from domainlm.plan.scaling import Verdict, gpu_hours, petaflop_s_days, verdict
-from domainlm.plan.shape import Shape, flops_per_token, from_folder, llama
+from domainlm.plan.shape import Shape, flops_per_token, from_architecture, from_folder
 from domainlm.specs.fit import origin_of
 from domainlm.specs.project import Run
 from domainlm.specs.run import ModelSpec, RecipeSpec
@@ -64,7 +64,8 @@ class Plan:
 
     run: str
     hardware: Hardware
-    checkpointing: Checkpointing
+    checkpointing: Checkpointing | None
+    """Of activations, for all recipes; None: as each says."""
     models: tuple[ModelPlan, ...]
     """Those that are trained, in the run's order."""
 
@@ -85,7 +86,7 @@ def plan(
     num_gpus: int = 8,
     mfu: float = 0.4,
     price_per_hour: float = 2.5,
-    checkpointing: Checkpointing = "none",
+    checkpointing: Checkpointing | None = None,
 ) -> Plan:
     """What each training of `run` takes on `num_gpus` of `gpu`; evaluation is not counted.
 
@@ -95,7 +96,7 @@ def plan(
     models = []
     for name, model in run.spec.models.items():
         if model.mix is not None and model.recipe is not None:
-            recipe, tokens = run.spec.recipes[model.recipe], run.mixes[model.mix].budget_tokens
+            recipe, tokens = run.spec.recipes[model.recipe], run.mixes[model.mix].total_tokens
             models.append(plan_model(name, model, recipe, shape_of(run, name), tokens, hardware, checkpointing))
     return Plan(run=run.spec.name, hardware=hardware, checkpointing=checkpointing, models=tuple(models))
 
@@ -107,7 +108,7 @@ def plan_model(
     shape: Shape,
     num_tokens: int,
     hardware: Hardware,
-    checkpointing: Checkpointing,
+    checkpointing: Checkpointing | None,
 ) -> ModelPlan:
     """What the training of one model takes. Batches are as the recipe says: more GPUs take fewer rows each."""
     per_token = flops_per_token(shape, recipe.sequence_tokens)
@@ -119,11 +120,13 @@ def plan_model(
         memory(
             shape,
             strategy,
-            precision=PRECISIONS["fp32" if recipe.precision == "fp32" else "bf16"],
+            precision=_precision(recipe),
             rows=rows,
             sequence_tokens=recipe.sequence_tokens,
-            checkpointing=checkpointing,
+            checkpointing=checkpointing or recipe.checkpointing,
             micro_batches=-(-rows_each // rows),
+            lora_rank=recipe.lora.rank if recipe.lora is not None else None,
+            accumulate=recipe.parallel.accumulate,
         )
         for strategy in strategies(hardware.num_gpus)
     )
@@ -145,6 +148,11 @@ def plan_model(
     )
 
 
+def _precision(recipe: RecipeSpec) -> Precision:
+    chosen = PRECISIONS["fp32" if recipe.precision == "fp32" else "bf16"]
+    return with_8bit_adam(chosen) if recipe.optimizer == "adamw8bit" else chosen
+
+
 def shape_of(run: Run, name: str) -> Shape:
     """The shape of a model of the run. Raises SpecError for one of the hub that the registry does not have."""
     origin = origin_of(run.spec, name)
@@ -152,7 +160,7 @@ def shape_of(run: Run, name: str) -> Shape:
     if origin.outside is None:
         architecture = run.spec.models[origin.model].architecture
         assert architecture is not None
-        return llama(architecture, _vocab_size(run))
+        return from_architecture(architecture, _vocab_size(run))
     if origin.outside.startswith("hf:"):
         return _of_the_hub(run, origin.outside, f"models.{origin.model}.start")
     return from_folder(run.root / expanded(origin.outside))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from domainlm.specs.run import ArchitectureSpec
+from domainlm.specs.architecture import ArchitectureSpec, hub_config, objective_of
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +59,7 @@ def matrices(shape: Shape) -> list[tuple[int, int]]:
 def llama(architecture: ArchitectureSpec, vocab_size: int) -> Shape:
     """The shape of a Llama made from scratch; `num_parameters` is exactly that of transformers' `LlamaForCausalLM`."""
     a = architecture
-    kv_size = a.hidden_size // a.num_heads * a.num_kv_heads
+    kv_size = a.hidden_size // a.num_heads * a.kv_heads
     attention = 2 * a.hidden_size**2 + 2 * a.hidden_size * kv_size
     layer = attention + 3 * a.hidden_size * a.intermediate_size + 2 * a.hidden_size
     embeddings = vocab_size * a.hidden_size * (1 if a.tie_embeddings else 2)
@@ -65,7 +69,7 @@ def llama(architecture: ArchitectureSpec, vocab_size: int) -> Shape:
         hidden_size=a.hidden_size,
         intermediate_size=a.intermediate_size,
         num_heads=a.num_heads,
-        num_kv_heads=a.num_kv_heads,
+        num_kv_heads=a.kv_heads,
         vocab_size=vocab_size,
         tied_embeddings=a.tie_embeddings,
         gated_mlp=True,
@@ -94,28 +98,50 @@ def bloom(*, num_layers: int, hidden_size: int, num_heads: int, vocab_size: int)
     )
 
 
+def from_architecture(architecture: ArchitectureSpec, vocab_size: int) -> Shape:
+    """The shape of a model made from scratch, of whatever family."""
+    a = architecture
+    if a.family == "llama":
+        return llama(a, vocab_size)
+    if a.family == "bloom":
+        return bloom(num_layers=a.num_layers, hidden_size=a.hidden_size, num_heads=a.num_heads, vocab_size=vocab_size)
+    from transformers import AutoConfig
+
+    return _from_config(AutoConfig.for_model(**hub_config(a, vocab_size=vocab_size, end_token_id=0)))
+
+
 def from_folder(folder: Path) -> Shape:
     """The shape of the model in `folder`, counted on the real model without its weights (on the meta device)."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return _from_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
+
+
+def _from_config(config: PretrainedConfig) -> Shape:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+
+    loaders = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM, "span_corruption": AutoModelForSeq2SeqLM}
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model = loaders[objective_of(config.model_type)].from_config(config, trust_remote_code=False)
     heads = config.num_attention_heads
+    outputs = model.get_output_embeddings()
     return Shape(
         num_parameters=sum(p.numel() for p in model.parameters()),
+        # A T5's decoder reads a fifth of what its encoder does (0.20 T and 0.90 T): it is not counted as layers.
         num_layers=config.num_hidden_layers,
         hidden_size=config.hidden_size,
         # GPT-2 and BLOOM leave out, or leave None, what is four times their width.
         intermediate_size=getattr(config, "intermediate_size", None)
         or getattr(config, "n_inner", None)
+        or getattr(config, "d_ff", None)
         or 4 * config.hidden_size,
         num_heads=heads,
         num_kv_heads=getattr(config, "num_key_value_heads", None) or heads,
         vocab_size=config.vocab_size,
-        tied_embeddings=model.get_output_embeddings().weight is model.get_input_embeddings().weight,
-        gated_mlp=any("gate_" in name for name, _ in model.named_parameters()),
+        tied_embeddings=outputs is not None and outputs.weight is model.get_input_embeddings().weight,
+        gated_mlp=any("gate_" in name or ".wi_1." in name for name, _ in model.named_parameters())
+        or config.model_type == "modernbert",
     )
 
 

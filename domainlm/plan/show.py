@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domainlm.plan.choice import Choice, gigabytes
-from domainlm.plan.memory import RULE_OF_THUMB, rule_of_thumb
+from domainlm.plan.memory import RULE_OF_THUMB, in_recipe, rule_of_thumb
 from domainlm.plan.models import Candidate
 from domainlm.plan.numbers import PI, stored
 from domainlm.plan.plan import ModelPlan, Plan
@@ -79,7 +79,8 @@ def _reasons(choice: Choice) -> Iterator[Text]:
         yield Text(f"  {', '.join(names)}: {reason}", style="bold" if choice.pick in names else "")
     if choice.pick is None:
         yield Text("  Take more or larger GPUs, fewer rows at once, or --checkpointing full.", style="bold")
-    yield Text("  What trains today is ZeRO-3: `strategy: fsdp`.")
+    else:
+        yield Text(f"  In the recipe: `parallel: {in_recipe(choice.pick)}`.")
 
 
 def compute(plan: Plan) -> Table:

@@ -190,6 +190,31 @@
       return column(legend(used.map((part) => [part, partColour(part, parts)])), bars);
     },
 
+    lengths({rows}, width, title) {
+      const sources = unique(rows.map((d) => d.source));
+      const most = d3.rollup(rows, (v) => d3.max(v, (d) => d.read) || 1, (d) => d.source);
+      const scaled = rows.map((d) => ({...d, to: 2 * d.from, high: d.read / most.get(d.source), low: d.kept / most.get(d.source)}));
+      const bytes = (n) => d3.format("~s")(n).replace("G", "B");
+      const step = 64, head = 22;
+      const bars = plot(title, width, {
+        ariaDescription: rows.filter((d) => d.read).map((d) => `${d.source}, from ${bytes(d.from)} bytes: ${d.read} read, ${d.kept} kept`).join("; "),
+        height: sources.length * step + 48, marginLeft: 14, marginRight: 14, marginTop: head, marginBottom: 46,
+        fy: {axis: null, domain: sources, paddingInner: head / step, paddingOuter: 0},
+        x: {type: "log", base: 2, label: "bytes of a document", labelAnchor: "center", labelOffset: 38, labelArrow: "none", tickFormat: bytes, ticks: width < 420 ? 4 : 8},
+        y: {axis: null, domain: [0, 1]},
+        marks: [
+          Plot.ruleY(sources.map((source) => ({source})), {fy: "source", y: 0, stroke: "var(--faint)"}),
+          Plot.rectY(scaled, {fy: "source", x1: "from", x2: "to", y: "low", fill: "var(--p-train)", inset: 1}),
+          Plot.rectY(scaled.filter((d) => d.read), {
+            fy: "source", x1: "from", x2: "to", y: "high", fill: "none", stroke: "var(--soft)", inset: 0.5, pointerEvents: "all",
+            title: (d) => `${d.source}\n${bytes(d.from)} to ${bytes(d.to)} bytes\n${d3.format(",")(d.read)} read, ${d3.format(",")(d.kept)} kept`, ...tipped,
+          }),
+          Plot.text(sources, {fy: (d) => d, text: (d) => d, frameAnchor: "top-left", dy: -16, dx: 2, fontWeight: 600}),
+        ],
+      });
+      return column(legend([["kept", "var(--p-train)"]]), bars);
+    },
+
     mix({rows}, width, title) {
       const models = unique(rows.map((d) => d.model));
       const domains = unique(rows.map((d) => d.domain));

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from domainlm.corpus import sample
+from domainlm.corpus.sample import Sampled
 from domainlm.manifest import Manifest
 from domainlm.report.markup import Markup, details, el, figure, join, table
 from domainlm.report.section import Section
@@ -13,6 +15,8 @@ from domainlm.report.wording import amount, count, listing, percent, prose, seve
 
 Counts = Mapping[str, Any]
 TOP_REASONS = 6
+EXAMPLES = 2
+"""Documents shown of each of the most frequent reasons."""
 
 
 def section(corpus: Manifest) -> Section:
@@ -20,6 +24,7 @@ def section(corpus: Manifest) -> Section:
     reasons = drop_reasons(sources)
     clusters = corpus.facts.get("largest_clusters", [])
     chart = {"kind": "corpus", "rows": _flows(sources, reasons), "parts": _parts(reasons)}
+    examples = _examples(corpus, reasons)
     return Section(
         id="corpus",
         title="Corpus",
@@ -30,11 +35,23 @@ def section(corpus: Manifest) -> Section:
                 "What became of each document",
                 "Share of the documents read from each source; how many were read stands at the right.",
             ),
-            details("The numbers: documents by source", _table(sources), _reason_table(sources)),
+            figure(
+                "lengths",
+                "How long the documents are",
+                "Documents by length in UTF-8 bytes, doubling from bar to bar: read (outlined) and kept (filled).",
+            ),
+            details("The numbers: documents by source", _table(sources), _reason_table(sources), _languages(sources)),
+            details("Stage by stage", _stage_table(sources), _edit_table(sources)),
+            details("What the most frequent reasons took, by example", _example_list(examples)) if examples else "",
             details("Largest groups of duplicates", _cluster_list(clusters)) if clusters else "",
             details("Licences of the sources", _license_table(corpus)),
         ),
-        charts={"corpus": chart, "clusters": {"kind": "texts", "texts": [c["head"] for c in clusters]}},
+        charts={
+            "corpus": chart,
+            "lengths": {"kind": "lengths", "rows": _lengths(sources)},
+            "clusters": {"kind": "texts", "texts": [c["head"] for c in clusters]},
+            "examples": {"kind": "texts", "texts": [example.text_head for example in examples]},
+        },
     )
 
 
@@ -94,6 +111,70 @@ def _flows(sources: Mapping[str, Counts], reasons: Counter[str]) -> list[dict[st
             if number
         )
     return rows
+
+
+def _lengths(sources: Mapping[str, Counts]) -> list[dict[str, Any]]:
+    """Documents read and kept by source and class of length, for the classes between the shortest and the longest."""
+    used = [n for counts in sources.values() for n, docs in enumerate(counts["lengths"]["read"]) if docs]
+    classes = range(min(used, default=0), max(used, default=-1) + 1)
+    return [
+        {"source": name, "from": 2**n, "read": counts["lengths"]["read"][n], "kept": counts["lengths"]["kept"][n]}
+        for name, counts in sources.items()
+        for n in classes
+    ]
+
+
+def _stage_table(sources: Mapping[str, Counts]) -> Markup:
+    rows = [
+        [
+            name,
+            stage["stage"],
+            count(stage["in"]),
+            count(sum(stage["dropped"].values())),
+            count(stage["quarantined"]),
+            count(stage["out"]),
+            amount(stage["bytes_out"]),
+        ]
+        for name, counts in sources.items()
+        for stage in counts["stages"]
+    ]
+    header = ["source", "stage", "in", "− dropped", "− quarantined", "= out", "bytes out"]
+    return table("Documents in and out of each stage", header, rows, texts=(0, 1))
+
+
+def _edit_table(sources: Mapping[str, Counts]) -> Markup:
+    rows = [
+        [name, edit, count(done["docs"]), count(done["times"])]
+        for name, counts in sources.items()
+        for edit, done in counts["edits"].items()
+    ]
+    header = ["source", "edit", "in documents", "times"]
+    return table("What was edited or redacted in the texts", header, rows, texts=(0, 1)) if rows else Markup("")
+
+
+def _languages(sources: Mapping[str, Counts]) -> Markup:
+    rows = []
+    for name, counts in sources.items():
+        found = Counter(counts["languages"]["kept"])
+        shares = [f"{language} {percent(docs / found.total())}" for language, docs in found.most_common(5)]
+        if found:
+            rows.append([name, listing(shares)])
+    return table("Languages of the documents kept", ["source", "share"], rows, texts=(0, 1)) if rows else Markup("")
+
+
+def _examples(corpus: Manifest, reasons: Counter[str]) -> list[Sampled]:
+    top = [reason for reason, _ in reasons.most_common(TOP_REASONS)]
+    return [row for reason in top for row in sample.dropped(corpus, reason, EXAMPLES) if row.reason == reason]
+
+
+def _example_list(examples: list[Sampled]) -> Markup:
+    """Texts come as data, as those of `_cluster_list`."""
+    items = []
+    for number, example in enumerate(examples):
+        kept_for = [", kept in its place: ", el("code", example.duplicate_of)] if example.duplicate_of else []
+        said = [f"{prose(example.reason)}: ", el("code", example.id), f" ({example.source})", *kept_for]
+        items.append(el("li", *said, el("pre", data_text=f"examples:{number}")))
+    return el("ol", *items, class_="clusters")
 
 
 def _table(sources: Mapping[str, Counts]) -> Markup:

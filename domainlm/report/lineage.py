@@ -73,7 +73,7 @@ def _graph(manifests: Sequence[Manifest]) -> dict[str, Any]:
     links, outside = edges(manifests)
     nodes = {identity(m): {"stage": m.stage, "name": m.name, "key": m.key[:DIGITS]} for m in manifests}
     for stage, names in outside.items():
-        kind = "source" if stage.startswith("corpus/") else "input"
+        kind = "source" if stage.startswith("read/") else "input"
         many = {f"outside/{stage}": several(len(names), kind)}
         for node, name in {f"outside/{n}": n for n in names}.items() if len(names) <= MAX_OUTSIDE else many.items():
             nodes[node] = {"stage": kind, "name": name, "key": ""}

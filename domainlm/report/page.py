@@ -30,6 +30,7 @@ def build(
     title: str,
     run: Mapping[str, Any],
     *,
+    reads: Mapping[str, Manifest],
     corpus: Manifest,
     tokenizer: Manifest,
     tokens: Manifest,
@@ -41,16 +42,17 @@ def build(
 ) -> Made:
     """`report.html` and `summary.json` in `folder`: the same inputs give the same bytes.
 
-    `run` is the run spec as plain JSON; `mixes`, `trainings` and `evaluations` go by the model's name. DataError
-    where evaluations and comparison do not fit each other.
+    `run` is the run spec as plain JSON; `reads` go by domain, `mixes`, `trainings` and `evaluations` by model.
+    DataError where evaluations and comparison do not fit each other.
     """
     corpus, tokenizer, tokens, comparison = map(_settled, (corpus, tokenizer, tokens, comparison))
-    mixes, trainings, evaluations = (
-        {name: _settled(manifest) for name, manifest in some.items()} for some in (mixes, trainings, evaluations)
+    reads, mixes, trainings, evaluations = (
+        {name: _settled(manifest) for name, manifest in some.items()} for some in (reads, mixes, trainings, evaluations)
     )
     scores = read_scores(run, evaluations, comparison, mixes)
-    manifests = [corpus, tokenizer, tokens, *mixes.values(), *trainings.values(), *evaluations.values(), comparison]
-    sections = _sections(scores, run, manifests, mixes, trainings, evaluations)
+    texts = [corpus, tokenizer, tokens]
+    manifests = [*reads.values(), *texts, *mixes.values(), *trainings.values(), *evaluations.values(), comparison]
+    sections = _sections(scores, run, texts, manifests, mixes, trainings, evaluations)
     summary = table.summary(title, scores)
     page, summary_path = folder / "report.html", folder / "summary.json"
     write_atomically(page, _page(title, sections, scores, run, _facts(corpus, manifests, scores)).encode())
@@ -73,17 +75,18 @@ def assets_digest() -> str:
 def _sections(
     scores: Scores,
     run: Mapping[str, Any],
+    texts: Sequence[Manifest],
     manifests: Sequence[Manifest],
     mixed: Mapping[str, Manifest],
     trained: Mapping[str, Manifest],
     evaluated: Mapping[str, Manifest],
 ) -> list[Section]:
-    made_corpus, made_tokenizer, made_tokens = manifests[:3]
+    made_corpus, made_tokenizer, made_tokens = texts
     return [
         results.section(scores, mixed),
         benchmarks.section(scores, evaluated),
         corpus_section.section(made_corpus),
-        mix_section.section(mixed),
+        mix_section.section(mixed, trained),
         tokenizer_section.section(made_tokenizer, made_tokens),
         training.section(trained, mixed),
         lineage.section(manifests, run),

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from domainlm.report.scores import BITS, Difference, Scores, is_general
+from domainlm.report.scores import Difference, Scores, is_general
 from domainlm.report.verdicts import benchmark_verdict, verdicts
 from domainlm.report.wording import PROPORTIONS, change, level, listing, prose
 
@@ -50,7 +50,7 @@ def _row(scores: Scores, suite: str, task: str, metric: str) -> dict[str, Any]:
             cells[model]["compared"] = _compared(difference)
     directions = {s.higher_is_better for s in scores.levels if (s.suite, s.task, s.metric) == (suite, task, metric)}
     return {
-        "measure": f"{prose(metric)}, {suite}" if task == BITS else f"{prose(metric)}, {task}",
+        "measure": f"{prose(metric)}, {suite}" if task == metric else f"{prose(metric)}, {task}",
         "suite": suite,
         "task": task,
         "metric": metric,

@@ -28,7 +28,7 @@ def section(tokenizer: Manifest, tokens: Manifest) -> Section:
     return Section(
         id="tokenizer",
         title="Tokenizer",
-        sentences=(_sentence(tokenizer, fertility),),
+        sentences=(_sentence(tokenizer, fertility), _encoder_sentence(tokens)),
         content=join(
             figure("tokenizer", "Fertility by domain", "Measured on held-out text."),
             details("The numbers: fertility and tokens", _fertility_table(fertility), _token_table(tokens)),
@@ -54,6 +54,14 @@ def _sentence(tokenizer: Manifest, fertility: Mapping[str, Mapping[str, float]])
     if extra < 0.005:
         return said + ": both cost about the same number of tokens."
     return said + f": the same bytes cost {percent(extra, 0)} more tokens in {worst}."
+
+
+def _encoder_sentence(tokens: Manifest) -> str:
+    encoder = tokens.facts["encoder"]
+    if encoder["reason"] is not None:
+        return f"The text was encoded by {encoder['name']}: {encoder['reason']}."
+    checked = f"{count(encoder['checked_docs'])} documents and {count(encoder['checked_strings'])} adversarial strings"
+    return f"The text was encoded by {encoder['name']}, which gave the very ids of tokenizers on {checked}."
 
 
 def _fertility_table(fertility: Mapping[str, Mapping[str, float]]) -> str:

@@ -45,9 +45,11 @@ def _lines(training: Manifest) -> Iterator[dict[str, Any]]:
     with training.only("metrics").open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield orjson.loads(line)
+                read = orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 raise DataError(f"{training.name}: line {number} of its metrics is no JSON: {error}") from error
+            if "skipped" not in read:  # a step that was not taken may have no loss at all
+                yield read
 
 
 def downsample(values: Sequence[float], points: int = POINTS) -> list[float]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from domainlm.specs.spec import Name, Positive, Share, Spec
+from domainlm.specs import template
+from domainlm.specs.flow import line
+from domainlm.specs.redact import RedactSpec
+from domainlm.specs.spec import Mistake, Name, Positive, Share, Spec
+from domainlm.specs.template import Template
 
 
 class SourceSpec(Spec):
@@ -15,15 +19,21 @@ class SourceSpec(Spec):
     name: Name = Field(examples=["documents"])
     """Unique in the domain; counts, ratios and bits per byte are reported under it."""
     uri: str = Field(min_length=1, examples=["data/law/*.jsonl"])
-    """Where the documents are: a path or glob (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`, `.parquet`, `.txt`, relative to the
-    project; `${NAME}` is read from the environment), `hf:OWNER/DATASET` or `hf:./folder` (a Hugging Face dataset), or
-    `installed:licenses`, `installed:readmes`, `installed:docs`, `installed:docstrings` (what this set-up installed)."""
+    """Where the documents are: a path or glob, relative to the project (`${NAME}` is read from the environment); a URL
+    such as `s3://bucket/folder`; `hf:OWNER/DATASET` or `hf:./folder` (a Hugging Face dataset); or `installed:licenses`,
+    `installed:readmes`, `installed:docs`, `installed:docstrings` (what this set-up installed). Files are read by their
+    ending: .jsonl, .json, .csv, .tsv, .parquet, .arrow, .warc, .html, .pdf, .xml, .sgml, .nc (EDGAR), plain or with .gz
+    or .zst; any other is text, one document a file."""
     license: str = Field(min_length=1, examples=["CC-BY-4.0"])
     """SPDX identifier or the licence as its publisher states it."""
-    text_field: str = "text"
+    text_field: str = Field(default="text", min_length=1)
     """Field that holds the text, where documents have fields."""
+    text: str | None = Field(default=None, examples=["{title}\n\n{body}"])
+    """Text out of several fields: their names in braces, and what stands between them. `{{` is a brace."""
     id_field: str | None = None
     """Field that holds a document's id; without it, the id is the source's name and the document's place."""
+    lines: bool = False
+    """Each line of a text file is a document of its own."""
     config: str | None = None
     """Configuration of a Hugging Face dataset."""
     split: str = "train"
@@ -34,6 +44,25 @@ class SourceSpec(Spec):
     """A page about the source, for the report."""
     max_docs: Positive | None = None
     """Read at most so many documents, in the source's order."""
+
+    @model_validator(mode="after")
+    def _one_text(self) -> Self:
+        if self.text is None:
+            return self
+        if "text_field" in self.model_fields_set:
+            want = "one of them: `text_field` for one field, `text` for several"
+            raise Mistake("text_field", got="`text_field` and `text`", want=want, fix="delete `text_field`")
+        try:
+            template.parse(self.text)
+        except ValueError as error:
+            want = "names of fields in braces, such as {title} and {body}"
+            fix = line("text", "{title}\n\n{body}")
+            raise Mistake("text", got=f"{self.text}, with {error}", want=want, fix=f"write `{fix}`") from error
+        return self
+
+    def text_template(self) -> Template:
+        """Which fields the text is made of."""
+        return template.of_field(self.text_field) if self.text is None else template.parse(self.text)
 
 
 class DomainSpec(Spec):
@@ -49,5 +78,10 @@ class DomainSpec(Spec):
     """Where the documents come from."""
     heldout_share: Share = 0.02
     """Share of documents held out for evaluation, by the hash of their text, before anything else is done."""
+    edits: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """What is mended in each text before filters see it, by name, in order, each with its options: the files of
+    `domainlm/corpus/edits`."""
+    redact: RedactSpec | None = None
+    """What personal data is replaced by placeholders, after the edits; None replaces nothing."""
     filters: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Filters by name, in order, each with its options: the files of `domainlm/corpus/filters`."""

@@ -15,6 +15,7 @@ from domainlm.specs.mix import MixSpec
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.run import RunSpec
 from domainlm.specs.tokenizer import TokenizerSpec
+from domainlm.specs.tree import Key
 from domainlm.specs.uri import Uri, expanded, files_of, parse, unset
 
 
@@ -192,7 +193,15 @@ def check_budgets(run: Reading[RunSpec], mixes: Mapping[str, Reading[MixSpec]], 
     assert spec is not None
     for name, model in spec.models.items():
         recipe, mix = spec.recipes.get(model.recipe or ""), mixes.get(model.mix or "")
-        if recipe is not None and mix is not None and mix.spec and mix.spec.budget_tokens < recipe.batch_tokens:
-            want = f"at least one batch of {model.recipe}, which trains {name}: {recipe.batch_tokens} tokens"
-            fix = f"write `budget_tokens: {recipe.batch_tokens}`"
-            problems.add(mix, ("budget_tokens",), got=str(mix.spec.budget_tokens), want=want, fix=fix)
+        for key, tokens in _budgets(mix.spec) if recipe is not None and mix is not None and mix.spec else ():
+            assert recipe is not None and mix is not None
+            if tokens < recipe.batch_tokens:
+                want = f"at least one batch of {model.recipe}, which trains {name}: {recipe.batch_tokens} tokens"
+                fix = f"write `budget_tokens: {recipe.batch_tokens}`"
+                problems.add(mix, key, got=str(tokens), want=want, fix=fix)
+
+
+def _budgets(mix: MixSpec) -> list[tuple[Key, int]]:
+    """Where the budget of each phase stands, and its tokens."""
+    keys: list[Key] = [("phases", index, "budget_tokens") for index in range(len(mix.phases))]
+    return list(zip(keys or [("budget_tokens",)], (phase.budget_tokens for phase in mix.stretches), strict=True))

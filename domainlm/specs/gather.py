@@ -12,9 +12,11 @@ from typing import Any
 from domainlm.errors import Problem, SpecError
 from domainlm.specs.domain import DomainSpec
 from domainlm.specs.fit import check_budgets, check_lengths, check_pretrained, check_starts, check_vocabulary
+from domainlm.specs.fit_recipe import check_families, check_steps
 from domainlm.specs.flow import line, one_of, shown
 from domainlm.specs.inputs import check_inputs
 from domainlm.specs.mix import MixSpec
+from domainlm.specs.mixing import check_mix
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.run import RunSpec
 from domainlm.specs.tokenizer import TokenizerSpec
@@ -130,11 +132,14 @@ def _check_domains(found: Readings, root: Path, problems: Problems) -> None:
     known = [run.tree.at(key) for key in _names(run, ("corpus", "domains"))]
     # Where the run names a domain wrongly, it is told once, and not again at each mix that names it rightly.
     unsure = run.explained.touches(("corpus", "domains")) or any(name not in found.domains for name in known)
-    takers: list[tuple[Reading[Any], str]] = [(mix, "token_ratio") for mix in found.mixes.values()]
+    takers: list[tuple[Reading[Any], Key]] = [(m, key) for m in found.mixes.values() for key in _ratio_keys(m)]
     if found.tokenizer is not None:
-        takers.append((found.tokenizer, "byte_ratio"))
+        takers.append((found.tokenizer, ("byte_ratio",)))
     for reading, key in takers:
-        ratio = reading.tree.values.get(key)
+        try:
+            ratio = reading.tree.at(key)
+        except KeyError:
+            continue
         ratio = ratio if known and isinstance(ratio, dict) else {}
         for name in ratio:
             if name not in known and not (unsure and (root / "data_specs/domains" / f"{name}.yaml").is_file()):
@@ -142,7 +147,14 @@ def _check_domains(found: Readings, root: Path, problems: Problems) -> None:
                 add = f"add `{name}` to corpus.domains of {run.tree.file}"
                 fix = f"rename it to `{near[0]}`, or {add}" if near else add
                 want = f"{one_of(known)}, the domains of the run {run.tree.path.stem}"
-                problems.add(reading, (key, name), got=name, want=want, fix=fix, at_key=True)
+                problems.add(reading, (*key, name), got=name, want=want, fix=fix, at_key=True)
+
+
+def _ratio_keys(mix: Reading[MixSpec]) -> list[Key]:
+    """Where the ratios of a mix stand, by what the file says."""
+    phases = mix.tree.values.get("phases")
+    of_phases: list[Key] = [("phases", i, "token_ratio") for i in range(len(phases) if isinstance(phases, list) else 0)]
+    return [("token_ratio",), *of_phases]
 
 
 def _check_together(found: Readings, root: Path, problems: Problems) -> None:
@@ -160,8 +172,13 @@ def _check_together(found: Readings, root: Path, problems: Problems) -> None:
             near = difflib.get_close_matches(suite, known, 1)
             fix = f"write `- {near[0]}`" if near else f"delete it, or write a task: evals/{suite}/TASK.yaml"
             problems.add(run, ("evaluate", "suites", index), got=suite, want=one_of(known), fix=fix)
+    domains = {name: reading.spec for name, reading in found.domains.items() if reading.spec is not None}
+    for mix in found.mixes.values():
+        check_mix(mix, domains, problems)
     check_starts(run, root, problems)
     check_lengths(run, root, problems)
     check_budgets(run, found.mixes, problems)
+    check_families(run, root, problems)
+    check_steps(run, found.mixes, problems)
     if found.tokenizer is not None and found.tokenizer.spec is not None:
         found.warnings += check_vocabulary(run, found.tokenizer, root, problems)

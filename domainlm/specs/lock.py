@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,8 @@ from domainlm.specs.domain import DomainSpec
 from domainlm.specs.fit import is_outside
 from domainlm.specs.flow import shown
 from domainlm.specs.hub import revision
+from domainlm.specs.place import at_source
+from domainlm.specs.remote import listed
 from domainlm.specs.run import RunSpec
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.specs.tree import read_tree
@@ -38,7 +40,7 @@ class Lock:
     revisions: Mapping[str, str] = field(default_factory=dict)
     """Commit of each `hf:OWNER/NAME`."""
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Of each URI of local files: sha256 by path below the URI's folder."""
+    """Of each URI of files, by path below the URI's folder: sha256, or behind a URL the mark that its server gives."""
     installed: Mapping[str, str] = field(default_factory=dict)
     """Version of each distribution that domainlm needs, where a source reads what is installed."""
 
@@ -140,16 +142,13 @@ def changed(domains: Iterable[DomainSpec], root: Path) -> None:
     for domain in domains:
         held = load_lock(root, "domain", domain.name)
         path = root / "data_specs/domains" / f"{domain.name}.yaml"
-        for index, source in enumerate(domain.sources):
-            for key in ("uri", "heldout_uri"):
-                uri = getattr(source, key)
-                differs = _difference(uri, held, root) if uri else ""
-                if differs:
-                    want, fix = (
-                        f"what {shown(lock_path(root, 'domain', domain.name))} says",
-                        f"domainlm lock {shown(path)}",
-                    )
-                    problems.append(read_tree(path).problem(("sources", index, key), f"{uri}: {differs}", want, fix))
+        for index, key, uri in _named(domain):
+            with at_source(domain, index, key, root):
+                differs = _difference(uri, held, root)
+            if differs:
+                want = f"what {shown(lock_path(root, 'domain', domain.name))} says"
+                fix = f"domainlm lock {shown(path)}"
+                problems.append(read_tree(path).problem(("sources", index, key), f"{uri}: {differs}", want, fix))
     if problems:
         raise SpecError(problems)
 
@@ -167,8 +166,17 @@ def _difference(uri: str, held: Lock, root: Path) -> str:
     return f"{name} is {'new' if name not in then else 'gone' if name not in now else 'not the same'}"
 
 
+def _named(domain: DomainSpec) -> Iterator[tuple[int, str, str]]:
+    """Number of the source, key and URI of each that a domain names."""
+    for index, source in enumerate(domain.sources):
+        for key in ("uri", "heldout_uri"):
+            uri = getattr(source, key)
+            if uri:
+                yield index, key, uri
+
+
 def _uris(domain: DomainSpec) -> list[str]:
-    return [uri for source in domain.sources for uri in (source.uri, source.heldout_uri) if uri]
+    return [uri for _, _, uri in _named(domain)]
 
 
 def _starts(run: RunSpec) -> list[str]:
@@ -176,15 +184,19 @@ def _starts(run: RunSpec) -> list[str]:
 
 
 def _domain_lock(domain: DomainSpec, root: Path) -> Lock:
-    by_scheme: dict[str, list[str]] = {}
-    for uri in _uris(domain):
-        by_scheme.setdefault(parse(uri).scheme, []).append(uri)
-    local = [*by_scheme.get("files", ()), *by_scheme.get("dataset", ())]
-    return Lock(
-        revisions={uri: revision(uri, "dataset") for uri in by_scheme.get("hub", ())},
-        files={uri: _file_digests(uri, root) for uri in local},
-        installed=_installed_versions() if "installed" in by_scheme else {},
-    )
+    revisions: dict[str, str] = {}
+    files: dict[str, Mapping[str, str]] = {}
+    installed: dict[str, str] = {}
+    for index, key, uri in _named(domain):
+        with at_source(domain, index, key, root):
+            match parse(uri).scheme:
+                case "hub":
+                    revisions[uri] = revision(uri, "dataset")
+                case "files" | "dataset" | "remote":
+                    files[uri] = _file_digests(uri, root)
+                case "installed":
+                    installed = _installed_versions()
+    return Lock(revisions=revisions, files=files, installed=installed)
 
 
 def _models_lock(uris: Iterable[str | None]) -> Lock:
@@ -192,6 +204,8 @@ def _models_lock(uris: Iterable[str | None]) -> Lock:
 
 
 def _file_digests(uri: str, root: Path) -> dict[str, str]:
+    if parse(uri).scheme == "remote":
+        return {file.name: file.mark for file in listed(parse(uri).target)[1]}
     files = files_of(parse(uri), root)
     # Names below the folder that all share: a lock holds wherever `${NAME}` points.
     folder = Path(os.path.commonpath([file.parent for file in files])) if files else root

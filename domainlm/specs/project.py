@@ -12,6 +12,7 @@ from domainlm.specs.flow import shown
 from domainlm.specs.gather import find_named, folder_of, read_domain, read_run, read_tokenizer, root_of
 from domainlm.specs.kinds import KINDS, Kind, kind_of
 from domainlm.specs.mix import MixSpec
+from domainlm.specs.mixing import check_mix, ratio_keys
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.run import RunSpec
 from domainlm.specs.spec import Spec
@@ -70,9 +71,17 @@ def load_mix(path: Path) -> MixSpec:
     problems = Problems()
     reading = problems.read(path, MixSpec)
     if reading is not None and reading.spec is not None:
-        folder = folder_of(root_of(path), "domains")
-        for name in reading.spec.token_ratio:
-            find_named(reading, ("token_ratio", name), name, folder, problems, at_key=True)
+        root = root_of(path)
+        domains: dict[str, DomainSpec] = {}
+        for key, ratio in ratio_keys(reading.spec):
+            for name in ratio:
+                if name not in domains and name not in reading.spec.sizes:
+                    file = find_named(reading, (*key, name), name, folder_of(root, "domains"), problems, at_key=True)
+                    # What is wrong with a domain is told where it is checked: here its sources' names are wanted.
+                    domain = Problems().read(file, DomainSpec) if file else None
+                    if domain is not None and domain.spec is not None:
+                        domains[name] = domain.spec
+        check_mix(reading, domains, problems)
     return _only(reading, problems)
 
 
@@ -120,7 +129,9 @@ def _unused(run: Run) -> list[str]:
     used = {model.recipe for model in run.spec.models.values()}
     file = shown(run.path)
     idle = [f"{file}: recipes.{name}: no model uses it" for name in run.spec.recipes if name not in used]
-    mixed = {name for mix in run.mixes.values() for name, share in mix.token_ratio.items() if share > 0}
+    mixed = {name for mix in run.mixes.values() for name in mix.shared_domains}
+    by_size = any(phase.between for mix in run.mixes.values() for phase in mix.stretches)
+    mixed |= set(run.domains) if by_size else set()
     alone = [name for name in run.domains if run.mixes and name not in mixed]
     return idle + [f"{file}: corpus.domains: no mix takes from {name}; it is only evaluated on" for name in alone]
 

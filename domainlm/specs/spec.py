@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+S = TypeVar("S", bound="Spec")
 
 
 class Spec(BaseModel):
@@ -27,6 +30,18 @@ class Mistake(ValueError):
         self.want = want
         self.fix = fix
         self.changes = dict(changes or {})
+
+
+def options_of(model: type[S], chosen: Mapping[str, Any]) -> S:
+    """The options of a plug-in as a file gives them: a list stands for a tuple, as `check` reads it."""
+    return model.model_validate_json(json.dumps(dict(chosen)))
+
+
+def check_order(spec: BaseModel, low: str, high: str) -> None:
+    """Mistake where the field `low` of `spec` is more than its field `high`; None is no bound."""
+    least, most = getattr(spec, low), getattr(spec, high)
+    if least is not None and most is not None and least > most:
+        raise Mistake(high, got=f"{most:g}", want=f"at least `{low}`, {least:g}", changes={high: least})
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]

@@ -9,10 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".txt")
-"""What is read; any other file is taken for text, unless it is UNREAD."""
-UNREAD = re.compile(r"(?i)\.(csv|tsv|json|arrow|warc|html?|xml|pdf|docx?|zip|tar|nc)(\.gz|\.zst)?$")
 INSTALLED = ("licenses", "readmes", "docs", "docstrings")
+PROTOCOLS = (
+    "s3",
+    "s3a",
+    "gs",
+    "gcs",
+    "az",
+    "abfs",
+    "abfss",
+    "hdfs",
+    "webhdfs",
+    "sftp",
+    "ftp",
+    "https",
+    "http",
+    "memory",
+)
+"""What may stand before `://`: places that fsspec reads from, each with its own package."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _HUB = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -22,10 +36,11 @@ _HUB = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 class Uri:
     """A URI taken apart, its environment variables filled in."""
 
-    scheme: Literal["files", "hub", "dataset", "installed", "unknown"]
-    """`files`: a path or glob; `hub`: `hf:OWNER/NAME`; `dataset`: `hf:` and a local folder; `installed`."""
+    scheme: Literal["files", "remote", "hub", "dataset", "installed", "unknown"]
+    """`files`: a path or glob; `remote`: a URL; `hub`: `hf:OWNER/NAME`; `dataset`: `hf:` and a local folder;
+    `installed`."""
     target: str
-    """The path, `OWNER/NAME`, or which of the installed texts."""
+    """The path, the URL, `OWNER/NAME`, or which of the installed texts."""
 
 
 def parse(uri: str) -> Uri:
@@ -33,8 +48,8 @@ def parse(uri: str) -> Uri:
 
     >>> parse("hf:wikimedia/wikipedia").scheme, parse("hf:./data/wiki").scheme, parse("data/*.jsonl").scheme
     ('hub', 'dataset', 'files')
-    >>> parse("installed:licenses").target, parse("https://example.org/a.jsonl").scheme
-    ('licenses', 'unknown')
+    >>> parse("installed:licenses").target, parse("s3://bucket/a.jsonl").scheme, parse("gopher://a").scheme
+    ('licenses', 'remote', 'unknown')
     """
     filled = expanded(uri)
     if filled.startswith("hf:"):
@@ -45,6 +60,8 @@ def parse(uri: str) -> Uri:
     if filled.startswith("installed:"):
         target = filled.removeprefix("installed:")
         return Uri(scheme="installed" if target in INSTALLED else "unknown", target=target)
+    if filled.partition("://")[0] in PROTOCOLS and len(filled.partition("://")[2].strip("/")) > 0:
+        return Uri(scheme="remote", target=filled)
     return Uri(scheme="unknown" if re.match(r"\w[\w+.-]+:", filled) else "files", target=filled)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from domainlm.errors import ManifestError
 from domainlm.manifest import Manifest
+from domainlm.records import Shard
 
 ENDS_DTYPE = np.dtype("<i8")
 MAX_VOCAB_SIZE = 2**32
@@ -36,15 +37,31 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 
 
 class Stream:
-    """The tokens of one source: its shards laid end to end. Opening it reads nothing."""
+    """The tokens of one source: its shards laid end to end. Opening reads nothing: each is mapped when it is read."""
 
-    def __init__(self, shards: Sequence[tuple[Path, Path]], dtype: np.dtype[Any]):
-        """`shards` are pairs of a token file and its file of document ends."""
-        self._tokens = [_map(path, dtype) for path, _ in shards]
-        self._ends = [_map(path, ENDS_DTYPE) for _, path in shards]
-        self._starts = [0, *accumulate(len(tokens) for tokens in self._tokens)]
+    def __init__(
+        self,
+        shards: Sequence[tuple[Path, Path]],
+        dtype: np.dtype[Any],
+        *,
+        sizes: Sequence[tuple[int, int]] | None = None,
+        fetch: Callable[[Path], Path] | None = None,
+    ):
+        """`shards` are pairs of a token file and its file of document ends.
+
+        `sizes` are the tokens and documents of each, needed where `fetch` brings a file here when it is first read.
+        """
+        self._dtype = dtype
+        self._shards = shards
+        self._fetch = fetch
+        if sizes is None:
+            sizes = [(a.stat().st_size // dtype.itemsize, b.stat().st_size // ENDS_DTYPE.itemsize) for a, b in shards]
+        self._sizes = sizes
+        self._tokens: list[npt.NDArray[Any] | None] = [None] * len(shards)
+        self._ends: list[npt.NDArray[np.int64] | None] = [None] * len(shards)
+        self._starts = [0, *accumulate(num_tokens for num_tokens, _ in sizes)]
         self.num_tokens = self._starts[-1]
-        self.num_docs = sum(len(ends) for ends in self._ends)
+        self.num_docs = sum(num_docs for _, num_docs in sizes)
 
     def read(self, start: int, out: npt.NDArray[Any]) -> None:
         """Fill `out` with the stream's tokens from index `start` on; IndexError where they run out."""
@@ -55,14 +72,22 @@ class Stream:
         filled = 0
         while filled < len(out):
             offset = start + filled - self._starts[shard]
-            part = self._tokens[shard][offset : offset + len(out) - filled]
+            part = self._tokens_of(shard)[offset : offset + len(out) - filled]
             out[filled : filled + len(part)] = part
             filled += len(part)
             shard += 1
 
+    def view(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """The tokens in [start, stop), not to be written to: copied only where they lie in several shards."""
+        shard = bisect_right(self._starts, start) - 1
+        if 0 <= start < stop <= self._starts[min(shard + 1, len(self._shards))]:
+            offset = self._starts[shard]
+            return self._tokens_of(shard)[start - offset : stop - offset]
+        return self.tokens(start, stop)
+
     def tokens(self, start: int, stop: int) -> npt.NDArray[Any]:
         """A copy of the tokens in [start, stop)."""
-        out = np.empty(stop - start, self._tokens[0].dtype if self._tokens else np.uint16)
+        out = np.empty(stop - start, self._dtype)
         self.read(start, out)
         return out
 
@@ -73,19 +98,95 @@ class Stream:
             offset = self._starts[shard]
             if offset >= stop:
                 break
-            ends = self._ends[shard]
-            low, high = np.searchsorted(ends, (start - offset, stop - offset))
+            ends = self._ends_of(shard)
+            low, high = ends.searchsorted((start - offset, stop - offset)).tolist()
             found.append(ends[low:high] + offset)
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+        return found[0] if len(found) == 1 else np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def begins_in(self, start_N: npt.NDArray[np.int64], length: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """What `begins` finds in [start, start + length) for each of N starts, in one array, and how many of each."""
+        bounds = np.array(self._starts)
+        # The end of a shard's last document is in that shard's file, though it is the next one's first index.
+        shard_N = np.maximum(np.searchsorted(bounds, start_N - 1, side="right") - 1, 0)
+        whole_N = start_N + length - 1 <= bounds[np.minimum(shard_N + 1, len(self._shards))]
+        found: list[npt.NDArray[Any]] = []
+        row_found: list[npt.NDArray[np.int64]] = []
+        for shard in np.unique(shard_N[whole_N]).tolist():
+            at = np.flatnonzero(whole_N & (shard_N == shard))
+            ends, start = self._ends_of(shard), start_N[at] - self._starts[shard]
+            low, high = ends.searchsorted(start), ends.searchsorted(start + length)
+            counts = high - low
+            found.append(
+                ends[np.repeat(high - np.cumsum(counts), counts) + np.arange(counts.sum())] + self._starts[shard]
+            )
+            row_found.append(np.repeat(at, counts))
+        for row in np.flatnonzero(~whole_N).tolist():
+            found.append(self.begins(int(start_N[row]), int(start_N[row]) + length))
+            row_found.append(np.full(len(found[-1]), row))
+        if not found:
+            return np.empty(0, np.int64), np.zeros(len(start_N), np.int64)
+        row_D = np.concatenate(row_found)
+        begins_D = np.concatenate(found)
+        if len(found) > 1:
+            begins_D = begins_D[np.argsort(row_D, kind="stable")]
+        return begins_D, np.bincount(row_D, minlength=len(start_N))
+
+    def ends(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Document ends as indices of the stream, shard by shard: at most the ends of a shard are in memory."""
+        for shard in range(len(self._shards)):
+            yield self._ends_of(shard) + self._starts[shard]
+
+    def some_ends(self, stretches: int, docs: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Document ends as indices of the stream, `docs` at a time, evenly spread; of a small stream, all."""
+        total = sum(num_docs for _, num_docs in self._sizes)
+        first = 0
+        for shard, (_, num_docs) in enumerate(self._sizes):
+            if total <= stretches * docs:
+                lows = [*range(0, num_docs, docs)]
+            else:
+                # Stretch i begins at document i * total / stretches: those of them that this shard holds.
+                step = total // stretches
+                lows = [low - first for low in range(0, total - docs, step) if first <= low < first + num_docs]
+            for low in lows:
+                # With the end before it, so that stretches that touch leave no row out.
+                ends = self._ends_of(shard)[max(low - 1, 0) : low + docs] + self._starts[shard]
+                yield ends if low else np.insert(ends, 0, self._starts[shard])
+            first += num_docs
+
+    def _tokens_of(self, shard: int) -> npt.NDArray[Any]:
+        mapped = self._tokens[shard]
+        if mapped is None:
+            mapped = self._tokens[shard] = _map(self._here(self._shards[shard][0]), self._dtype)
+        return mapped
+
+    def _ends_of(self, shard: int) -> npt.NDArray[np.int64]:
+        mapped = self._ends[shard]
+        if mapped is None:
+            mapped = self._ends[shard] = _map(self._here(self._shards[shard][1]), ENDS_DTYPE)
+        return mapped
+
+    def _here(self, path: Path) -> Path:
+        return path if self._fetch is None else self._fetch(path)
 
 
-def open_stream(tokens: Manifest, domain: str, source: str) -> Stream:
-    """The training stream of a source; ManifestError where its files hold other numbers than the manifest says."""
+def open_stream(tokens: Manifest, domain: str, source: str, *, place: Callable[[Shard], Path] | None = None) -> Stream:
+    """The training stream of a source; ManifestError where its files hold other numbers than the manifest says.
+
+    `place` says where a shard's file is, and brings it there; without it, the files are in the manifest's folder.
+    """
     where = {"domain": domain, "source": source, "split": "train"}
     shards = tokens.files("tokens", **where)
     ends = {Path(shard.path).with_suffix(".bin").as_posix(): shard for shard in tokens.files("ends", **where)}
-    pairs = [(tokens.path(shard), tokens.path(ends[shard.path])) for shard in shards]
-    stream = Stream(pairs, np.dtype(tokens.facts["dtype"]).newbyteorder("<"))
+    dtype = np.dtype(tokens.facts["dtype"]).newbyteorder("<")
+    if place is not None:
+        by_path = {Path(shard.path): shard for pair in ((s, ends[s.path]) for s in shards) for shard in pair}
+        return Stream(
+            [(Path(shard.path), Path(ends[shard.path].path)) for shard in shards],
+            dtype,
+            sizes=[(shard.num_tokens, shard.num_docs) for shard in shards],
+            fetch=lambda path: place(by_path[path]),
+        )
+    stream = Stream([(tokens.path(shard), tokens.path(ends[shard.path])) for shard in shards], dtype)
     wanted = (sum(shard.num_tokens for shard in shards), sum(shard.num_docs for shard in shards))
     if (stream.num_tokens, stream.num_docs) != wanted:
         raise ManifestError(

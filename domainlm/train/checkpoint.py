@@ -3,6 +3,8 @@
 They are torch.distributed.checkpoint's, in its safetensors format (`HuggingFaceStorageWriter` and `-Reader`): each rank
 writes its own shards, and where a shard belongs stands in its file's JSON header. DCP's default format keeps that in
 a pickle, `.metadata`, which runs code when it is read; an allowlist for it would have to follow DCP's private classes.
+
+Training waits for a copy in the host's memory, and no longer: a thread writes it, with a process group of its own.
 """
 
 from __future__ import annotations
@@ -10,50 +12,93 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.optim import Optimizer
 
 from domainlm.errors import StageError
 from domainlm.manifest import write_atomically
 from domainlm.records import Checkpoint
+from domainlm.train import lowbit
 
-NUM_KEPT = 2
-_OPTIONS = StateDictOptions(flatten_optimizer_state_dict=True)
 _STATE = "state.json"
 
 
-def _path(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:09d}"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Begun:
+    """A checkpoint that is being written."""
+
+    temporary: Path
+    final: Path
+    state: Mapping[str, Any]
+    written: Future[Any]
+    """This rank's part."""
 
 
-def save(folder: Path, *, step: int, row: int, config: str, model: nn.Module, optimizer: Optimizer) -> None:
-    """Write a checkpoint of `step` steps done, next row `row`; every rank calls it, and the last two are kept.
+class Writer:
+    """Writes checkpoints into `folder`; its methods but `is_written` are called by every rank alike."""
 
-    `config` is the digest of what is trained: a checkpoint of another training is refused by `latest`.
-    """
-    temporary = folder / ".unfinished"
-    leader = dist.get_rank() == 0
-    if leader:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-    dist.barrier()
-    writer = dcp.HuggingFaceStorageWriter(str(temporary), save_distributed=True)
-    dcp.save(_tensors(model, *get_state_dict(model, optimizer, options=_OPTIONS)), storage_writer=writer)
-    dist.barrier()
-    if leader:
-        state = {"step": step, "row": row, "config": config}
-        write_atomically(temporary / _STATE, json.dumps(state).encode())
-        final = _path(folder, step)
-        shutil.rmtree(final, ignore_errors=True)
-        temporary.replace(final)
-        for old in _finished(folder)[:-NUM_KEPT]:
-            shutil.rmtree(old)
+    def __init__(self, folder: Path, *, config: str, num_kept: int):
+        """`config` is the digest of what is trained: a checkpoint of another training is refused by `latest`."""
+        self._folder, self._config, self._num_kept = folder, config, num_kept
+        self._group = dist.new_group(backend="gloo")
+        self._thread = ThreadPoolExecutor(1)
+        self._begun: _Begun | None = None
+
+    def begin(self, tensors: Mapping[str, Tensor], *, step: int, row: int, guard: Mapping[str, Any]) -> None:
+        """Begin to write a checkpoint of `step` steps done, next row `row`; the one before is finished first.
+
+        `guard` is the state of what refuses steps.
+        """
+        self.finish()
+        temporary = self._folder / f".unfinished-{step:09d}"
+        if dist.get_rank() == 0:
+            for old in self._folder.glob(".unfinished-*"):
+                shutil.rmtree(old)
+            temporary.mkdir(parents=True)
+        # Also the copy's end: what it copies is trained on from here.
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in _plain(tensors).items()}
+        dist.barrier()
+        writer = dcp.HuggingFaceStorageWriter(str(temporary), save_distributed=True)
+        written = self._thread.submit(dcp.save, copies, storage_writer=writer, process_group=self._group)
+        state = {"step": step, "row": row, "config": self._config, "guard": guard}
+        self._begun = _Begun(temporary=temporary, final=self._folder / f"step-{step:09d}", state=state, written=written)
+
+    def is_written(self) -> bool:
+        """Whether this rank has a checkpoint begun and its part written; when all have, `commit` it."""
+        return self._begun is not None and self._begun.written.done()
+
+    def commit(self) -> None:
+        """Make what all ranks have written a checkpoint, by one rename; the oldest go."""
+        begun, self._begun = self._begun, None
+        assert begun is not None
+        begun.written.result()
+        if dist.get_rank() == 0:
+            write_atomically(begun.temporary / _STATE, json.dumps(begun.state).encode())
+            shutil.rmtree(begun.final, ignore_errors=True)
+            begun.temporary.replace(begun.final)
+            for old in _finished(self._folder)[: -self._num_kept]:
+                shutil.rmtree(old)
+
+    def finish(self) -> None:
+        """Wait for what is begun, and commit it."""
+        if self._begun is not None:
+            self._begun.written.result()
+            dist.barrier()
+            self.commit()
+            dist.barrier()
+
+    def close(self) -> None:
+        """Finish, and end the thread."""
+        self.finish()
+        self._thread.shutdown()
 
 
 def latest(folder: Path, *, config: str) -> Checkpoint | None:
@@ -67,28 +112,44 @@ def latest(folder: Path, *, config: str) -> Checkpoint | None:
     return Checkpoint(path=str(finished[-1]), step=state["step"], row=state["row"])
 
 
-def restore(checkpoint: Checkpoint, *, model: nn.Module, optimizer: Optimizer) -> None:
-    """Give a freshly built model and optimizer the checkpoint's state; every rank calls it."""
-    weights, moments = get_state_dict(model, optimizer, options=_OPTIONS)
-    dcp.load(_tensors(model, weights, moments), storage_reader=dcp.HuggingFaceStorageReader(checkpoint.path))
-    set_state_dict(model, optimizer, model_state_dict=weights, optim_state_dict=moments, options=_OPTIONS)
+def guard_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The state of the guard by then."""
+    return json.loads((Path(checkpoint.path) / _STATE).read_bytes())["guard"]
+
+
+@torch.no_grad()
+def restore(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> None:
+    """Give `tensors` the values that they have in the checkpoint, in place; every rank calls it."""
+    values = {name: tensor.detach() for name, tensor in _plain(tensors).items()}
+    dcp.load(values, storage_reader=dcp.HuggingFaceStorageReader(checkpoint.path))
+    for name, tensor in tensors.items():
+        if lowbit.is_8bit(tensor):
+            lowbit.from_floats(tensor, values[f"{name}.values"], values[f"{name}.scales"])
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, with moments of 8 bits as fp32."""
+    plain: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        parts = {f".{part}": t for part, t in lowbit.as_floats(tensor).items()} if lowbit.is_8bit(tensor) else {}
+        plain |= {f"{name}{part}": t for part, t in (parts or {"": tensor}).items()}
+    return plain
 
 
 def _finished(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"step-*/{_STATE}"))
 
 
-def _tensors(model: nn.Module, weights: Mapping[str, Any], moments: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What is saved, and loaded in place: all tensors of both. The optimizer's numbers come from the recipe anew.
+def tensors_of(model: nn.Module, optimizer: Optimizer, average: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What is saved, and loaded in place: what learns, its moments, its average. The rest comes from the recipe anew.
 
     Tied weights go once. Scalars (AdamW's step counts) go as vectors of one, a view of them, since the safetensors
     reader slices what it reads.
     """
-    names, once = ({name for name, _ in model.named_parameters(remove_duplicate=d)} for d in (False, True))
-    named = {f"weights.{name}": value for name, value in weights.items() if name not in names - once}
-    named |= {f"optimizer.{name}": value for name, value in moments.items()}
-    return {
-        name: value.reshape(1) if value.ndim == 0 else value
-        for name, value in named.items()
-        if isinstance(value, Tensor)
-    }
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in named.items()}
+    found = {f"weights.{name}": parameter for name, parameter in named.items()}
+    for parameter, state in optimizer.state.items():
+        found |= {f"optimizer.{names[parameter]}.{key}": value for key, value in state.items()}
+    found |= {f"average.{name}": tensor for name, tensor in average.items()}
+    return {name: value.reshape(1) if value.ndim == 0 else value for name, value in found.items()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from domainlm.specs.run import ArchitectureSpec, RecipeSpec
+from domainlm.specs.architecture import ArchitectureSpec
+from domainlm.specs.recipe import RecipeSpec
 from domainlm.specs.spec import Spec
 
 FILE_NAME = "config.json"

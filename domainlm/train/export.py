@@ -7,31 +7,48 @@ from pathlib import Path
 
 import torch.distributed as dist
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-from transformers import PreTrainedModel
 
-from domainlm.manifest import Manifest
-from domainlm.train import card
+from domainlm.train import average, card
 from domainlm.train import model as models
+from domainlm.train.training import Training, done
 
 FOLDER = "model"
 
 
-def export(
-    model: PreTrainedModel, folder: Path, work: Path, *, tokenizer: Manifest, end_token_id: int, card_text: str
-) -> None:
-    """Gather the sharded `model` on rank 0 and save it as `folder/model`, in fp32; every rank calls it.
+def export(training: Training, card_text: str) -> None:
+    """Gather the model on rank 0 and save it as `model/` of the stage's folder, in fp32; every rank calls it.
 
-    It is made in `work` and moved when whole.
+    With an average, the average is what is saved; with adapters, they are saved as `adapter/` and merged. Folders are
+    made elsewhere and moved when whole.
     """
-    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    weights = get_model_state_dict(model, options=options)
+    config, model = training.config, training.model
+    average.give(training.average, training.learner)
+    weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if dist.get_rank() == 0:
-        making = work / FOLDER
+        folder, making = Path(config.folder), Path(config.work) / FOLDER
         shutil.rmtree(making, ignore_errors=True)
-        models.save(model, weights, making, end_token_id=end_token_id)
+        if config.recipe.lora is not None:
+            from domainlm.train import lora
+
+            adapter = Path(config.work) / lora.FOLDER
+            kind = model.config.model_type
+            lora.save(weights, adapter, spec=config.recipe.lora, kind=kind, base=config.base_name or "")
+            weights = lora.merged(models.without_weights(model.config), weights, config.recipe.lora)
+            _move(adapter, folder / lora.FOLDER)
+        # Gathered, tied weights are equal and no longer one.
+        names, once = ({name for name, _ in model.named_parameters(remove_duplicate=d)} for d in (False, True))
+        weights = {name: tensor for name, tensor in weights.items() if name not in names - once}
+        models.save(model, weights, making, end_token_id=training.setting.end_token_id)
+        tokenizer = done(config.tokenizer)
         for shard in tokenizer.files("tokenizer"):
             shutil.copyfile(tokenizer.path(shard), making / Path(shard.path).name)
+        if training.tokenizer is not None:
+            training.tokenizer.save_pretrained(making)
         (making / card.FILE_NAME).write_text(card_text, encoding="utf-8")
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)
-        making.replace(folder / FOLDER)
+        _move(making, folder / FOLDER)
     dist.barrier()
+
+
+def _move(made: Path, to: Path) -> None:
+    shutil.rmtree(to, ignore_errors=True)
+    made.replace(to)

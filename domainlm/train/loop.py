@@ -8,35 +8,64 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch.distributed as dist
 
 from domainlm import progress
-from domainlm.errors import DomainLMError
+from domainlm.errors import DomainLMError, StageError
 from domainlm.manifest import write_atomically
 from domainlm.mix import loader
 from domainlm.plan.shape import flops_per_token
-from domainlm.train import card, checkpoint, export, metrics, parallel
+from domainlm.train import card, checkpoint, export, footprint, metrics, parallel
+from domainlm.train import guard as guards
 from domainlm.train.config import CHECKPOINTS_NAME, ERROR_PREFIX, FACTS_NAME, TrainConfig
+from domainlm.train.guard import Guard, Rollback
 from domainlm.train.parallel import Place
 from domainlm.train.schedule import learning_rate
-from domainlm.train.step import over_ranks, take_step
-from domainlm.train.training import Training, begin, done, identity, shape_of
+from domainlm.train.step import inputs_of, over_ranks, take_step
+from domainlm.train.training import Training, begin, identity
 
 
 def train(config: TrainConfig, place: Place, told: Sequence[int]) -> bool:
     """Train from the last checkpoint, or from the start, to the end, and export the model.
 
     Returns False where it was told to stop on the way: then a checkpoint holds all that was done. Raises StageError
-    where a loss or a gradient is not finite, naming the rows.
+    where too many steps in a row, time and again, cannot be taken, naming the rows.
     """
-    training = begin(config, place)
-    saved = checkpoint.latest(Path(config.work) / CHECKPOINTS_NAME, config=identity(training))
+    why = ""
+    for _ in range(guards.MOST_ROLLBACKS + 1):
+        training = begin(config, place)
+        writer = checkpoint.Writer(
+            Path(config.work) / CHECKPOINTS_NAME, config=identity(training), num_kept=config.recipe.checkpoints_kept
+        )
+        try:
+            reached_end = _steps(training, writer, told)
+        except Rollback as rollback:
+            why = str(rollback)
+            print(f"{config.name}: back to the last checkpoint, and on after step {rollback.step}: {why}", flush=True)
+            writer.close()
+            continue
+        writer.close()
+        if reached_end:
+            finish(training)
+        return reached_end
+    raise StageError(f"{config.name} went back to a checkpoint {guards.MOST_ROLLBACKS} times; at last, {why}")
+
+
+def _steps(training: Training, writer: checkpoint.Writer, told: Sequence[int]) -> bool:
+    """Steps from the last checkpoint to the end; False where told to stop. Raises Rollback, StageError."""
+    config, place = training.config, training.place
+    work, recipe = Path(config.work), config.recipe
+    tensors = checkpoint.tensors_of(training.learner, training.optimizer, training.average)
+    saved = checkpoint.latest(work / CHECKPOINTS_NAME, config=identity(training))
+    guard = Guard(recipe.guard, checkpoint.guard_of(saved) if saved is not None else {})
     if saved is not None:
-        checkpoint.restore(saved, model=training.learner, optimizer=training.optimizer)
-    step = saved.step if saved is not None else 0
+        checkpoint.restore(saved, tensors)
+    base = saved.step if saved is not None else 0
+    step = guards.passed(work).get(base, base)
     names = loader.source_names(training.mix)
     log = _log(training, step) if place.rank == 0 else None
     batches = loader.batches(
@@ -44,79 +73,91 @@ def train(config: TrainConfig, place: Place, told: Sequence[int]) -> bool:
         training.tokens,
         rank=place.rank,
         num_ranks=place.num_ranks,
-        micro_batch_rows=config.recipe.micro_batch_rows,
+        micro_batch_rows=recipe.micro_batch_rows,
         start_row=step * training.batch_rows,
     )
+
+    skipped = ""
+
+    def save() -> None:
+        writer.begin(tensors, step=step, row=step * training.batch_rows, guard=guard.state)
+
     for micro_batches in batches:
-        num_targets, num_told, *source_rows = over_ranks(training, micro_batches, len(names), told)
+        inputs = inputs_of(training, micro_batches)
+        own = (len(told), int(writer.is_written()))
+        num_targets, num_told, num_written, *source_rows = over_ranks(training, micro_batches, inputs, len(names), own)
+        if num_written == place.num_ranks:
+            writer.commit()
         if num_told:
-            # What is saved already stays. Before the first step there is nothing to save, and to save it would change
-            # what follows: torch makes AdamW's moments by a step of its own, which AdamW counts.
-            if step > (saved.step if saved is not None else 0):
-                _save(training, step)
+            # What is saved already stays.
+            if step > base:
+                save()
             return False
-        rate = learning_rate(step, training.num_steps, config.recipe.schedule)
-        loss, grad_norm = take_step(training, micro_batches, step=step, num_targets=num_targets, rate=rate)
+        rate = learning_rate(step, training.num_steps, recipe.schedule)
+        loss, grad_norm, skipped = take_step(
+            training, micro_batches, inputs, step=step, num_targets=num_targets, rate=rate, guard=guard
+        )
         step += 1
         if log is not None:
-            before = log.last.sources if log.last is not None else {}
-            log.write(
-                metrics.StepMetrics(
-                    step=step,
-                    row=step * training.batch_rows,
-                    tokens=step * training.batch_rows * config.recipe.sequence_tokens,
-                    loss=loss,
-                    grad_norm=grad_norm,
-                    learning_rate=rate,
-                    sources={name: before.get(name, 0) + n for name, n in zip(names, source_rows, strict=True)},
-                )
+            log.write_step(
+                step=step,
+                row=step * training.batch_rows,
+                tokens=step * training.batch_rows * recipe.sequence_tokens,
+                loss=loss,
+                grad_norm=grad_norm,
+                learning_rate=rate,
+                source_rows=dict(zip(names, source_rows, strict=True)),
+                skipped=skipped,
             )
-        if step % config.recipe.checkpoint_steps == 0 or step == training.num_steps:
-            _save(training, step)
-    finish(training)
+        if guard.goes_back:
+            writer.finish()
+            _go_back(training, step, f"step {step}: {skipped}", guard)
+        # While steps are skipped something may be wrong with the weights: the checkpoint before is the good one.
+        if not guard.num_skipped and (step % recipe.checkpoint_steps == 0 or step == training.num_steps):
+            save()
+    if base < training.num_steps and not guard.num_taken and guard.num_skipped:
+        raise StageError(f"{config.name}: none of the last steps could be taken; at last, {skipped}")
     return True
+
+
+def _go_back(training: Training, step: int, why: str, guard: Guard) -> None:
+    """Raise Rollback, noted on disk; StageError where the last checkpoint's weights could not take a step either."""
+    if not guard.num_taken:
+        raise StageError(f"{training.config.name}: {why}")
+    work = Path(training.config.work)
+    saved = checkpoint.latest(work / CHECKPOINTS_NAME, config=identity(training))
+    if training.place.rank == 0:
+        guards.pass_by(work, saved.step if saved is not None else 0, step)
+    dist.barrier()
+    raise Rollback(step, why)
 
 
 def _log(training: Training, step: int) -> metrics.MetricsLog:
     config, place = training.config, training.place
+    shape = footprint.shape_of(training)
     return metrics.MetricsLog(
         Path(config.folder),
         name=config.name,
         step=step,
         num_steps=training.num_steps,
-        flops_per_token=flops_per_token(shape_of(training), config.recipe.sequence_tokens),
+        flops_per_token=flops_per_token(shape, config.recipe.sequence_tokens),
         peak_flops=metrics.peak_flops(place.device, training.precision, place.num_ranks),
-    )
-
-
-def _save(training: Training, step: int) -> None:
-    checkpoint.save(
-        Path(training.config.work) / CHECKPOINTS_NAME,
-        step=step,
-        row=step * training.batch_rows,
-        config=identity(training),
-        model=training.learner,
-        optimizer=training.optimizer,
     )
 
 
 def finish(training: Training) -> None:
     """Export the model, then say what it was trained with: `facts.json` means that all is there."""
     config, place = training.config, training.place
-    num_parameters = sum(p.numel() for p in training.model.parameters())
+    num_parameters = sum(p.numel() for name, p in training.model.named_parameters() if ".lora_" not in name)
     export.export(
-        training.model,
-        Path(config.folder),
-        Path(config.work),
-        tokenizer=done(config.tokenizer),
-        end_token_id=int(training.tokens.facts["end_token_id"]),
-        card_text=card.card(
-            config, mix=training.mix.facts, num_parameters=num_parameters, precision=training.precision
-        ),
+        training,
+        card.card(config, mix=training.mix.facts, num_parameters=num_parameters, precision=training.precision),
     )
     if place.rank == 0:
         facts = {
             "num_parameters": num_parameters,
+            "num_trained_parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+            "objective": config.recipe.objective,
             "ranks": place.num_ranks,
             "device": place.device.type,
             "precision": training.precision,
@@ -141,6 +182,12 @@ def main(arguments: Sequence[str]) -> int:
     except DomainLMError as error:
         print(f"{ERROR_PREFIX}{error}", file=sys.stderr, flush=True)
         return error.exit_code
+    except RuntimeError as error:
+        if not footprint.is_out_of_memory(error):
+            raise
+        traceback.print_exc()
+        print(f"{ERROR_PREFIX}{footprint.told(config, place)}", file=sys.stderr, flush=True)
+        return 1
     finally:
         dist.destroy_process_group()
 

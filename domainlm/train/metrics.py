@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,13 +31,15 @@ class StepMetrics:
     """Next global row."""
     tokens: int
     """Tokens read so far."""
-    loss: float
-    """Mean over the step's targets, in nats a token."""
-    grad_norm: float
-    """Before clipping."""
+    loss: float | None
+    """Mean over the step's targets, in nats a token; None where it was not finite."""
+    grad_norm: float | None
+    """Before clipping; None where it was not finite."""
     learning_rate: float
     sources: Mapping[str, int]
     """Rows read so far, by source."""
+    skipped: str = ""
+    """Why the step was not taken, with the rows; empty, and not in the file, where it was."""
 
 
 def read(path: Path) -> list[StepMetrics]:
@@ -56,6 +60,18 @@ class MetricsLog:
         self._began_s = self._stepped_s = time.perf_counter()
         self._first_step = step
 
+    def write_step(self, *, source_rows: Mapping[str, int], loss: float, grad_norm: float, **figures: Any) -> None:
+        """Append a step with its own rows by source, which are added to those before."""
+        before = self.last.sources if self.last is not None else {}
+        self.write(
+            StepMetrics(
+                loss=loss if math.isfinite(loss) else None,
+                grad_norm=grad_norm if math.isfinite(grad_norm) else None,
+                sources={name: before.get(name, 0) + rows for name, rows in source_rows.items()},
+                **figures,
+            )
+        )
+
     def write(self, metrics: StepMetrics) -> None:
         """Append a step, and tell of it."""
         now_s = time.perf_counter()
@@ -63,7 +79,8 @@ class MetricsLog:
         tokens_per_s = tokens / (now_s - self._stepped_s)
         mfu = tokens_per_s * self.flops_per_token / self.peak_flops
         timing = {"step": metrics.step, "seconds": now_s - self._stepped_s, "tokens_per_s": tokens_per_s, "mfu": mfu}
-        for name, line in ((METRICS_NAME, asdict(metrics)), (TIMING_NAME, timing)):
+        content = {name: value for name, value in asdict(metrics).items() if name != "skipped" or value}
+        for name, line in ((METRICS_NAME, content), (TIMING_NAME, timing)):
             with (self._folder / name).open("ab") as file:
                 file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
         self.last, self._stepped_s = metrics, now_s
@@ -73,7 +90,9 @@ class MetricsLog:
             metrics.step,
             self.num_steps,
             "steps",
-            **{"loss": metrics.loss, "tokens/s": tokens_per_s, "mfu": mfu, "eta_s": eta_s},
+            **{} if metrics.loss is None else {"loss": metrics.loss},
+            **{"tokens/s": tokens_per_s, "mfu": mfu, "eta_s": eta_s},
+            **{"skipped": metrics.skipped} if metrics.skipped else {},
             **_domain_shares(metrics.sources),
         )
 
@@ -99,12 +118,12 @@ def _cut(path: Path, step: int) -> StepMetrics | None:
 
 def peak_flops(device: torch.device, precision: str, num_ranks: int) -> float:
     """FLOP/s of all ranks together: as published for GPUs in bf16, else measured by a matrix product of 2 GFLOP."""
-    if device.type == "cuda" and precision == "bf16":
+    if device.type == "cuda" and precision != "fp32":
         sold_as = torch.cuda.get_device_name(device)
         for name, known in DEVICES.items():
             if name.partition("-")[0] in sold_as:
                 return known.peak_flops * num_ranks
-    matrix = torch.ones(1024, 1024, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    matrix = torch.ones(1024, 1024, device=device, dtype=torch.float32 if precision == "fp32" else torch.bfloat16)
     seconds = float("inf")
     for _ in range(4):
         start_s = time.perf_counter()

@@ -1,17 +1,25 @@
-"""One model over all ranks by FSDP2, NCCL between GPUs and gloo between CPUs; one rank is the same code."""
+"""One model over all ranks by FSDP2, NCCL between GPUs and gloo between CPUs: every strategy is a mesh and a flag.
+
+One rank is the same code, and so is DDP: a mesh of one shard and as many replicas as there are ranks.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, MixedPrecisionPolicy, OffloadPolicy, fully_shard
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+
+from domainlm.errors import StageError
+from domainlm.specs.recipe import ParallelSpec, RecipeSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +29,6 @@ class Place:
     rank: int
     num_ranks: int
     device: torch.device
-    mesh: DeviceMesh
 
 
 def join() -> Place:
@@ -36,39 +43,78 @@ def join() -> Place:
         dist.init_process_group(backend)
     else:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-    mesh = init_device_mesh(device.type, (dist.get_world_size(),), mesh_dim_names=("shard",))
-    return Place(rank=dist.get_rank(), num_ranks=dist.get_world_size(), device=device, mesh=mesh)
+    return Place(rank=dist.get_rank(), num_ranks=dist.get_world_size(), device=device)
 
 
-def precision_for(asked: str, device: torch.device) -> str:
-    """`fp32` or `bf16`; `auto` takes bf16 where the hardware multiplies in it.
-
-    That is a GPU of compute capability 8 or more, or a CPU with AVX-512's or AMX's bf16: there a model of a million
-    parameters trained 1.25 to 1.4 times as fast as in fp32, to the same loss (5.762 against 5.769 after 85 steps).
-    """
-    if asked != "auto":
-        return asked
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
-    return "bf16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "fp32"
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return set()
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
+def mesh_of(parallel: ParallelSpec, place: Place) -> DeviceMesh:
+    """The ranks as a line that shares one model, or as replicas by shards. StageError where they don't divide."""
+    ranks = place.num_ranks
+    if parallel.strategy == "single" and ranks != 1:
+        raise StageError(f"`strategy: single` is one process, and these are {ranks}")
+    if parallel.strategy not in ("ddp", "hybrid"):
+        return init_device_mesh(place.device.type, (ranks,), mesh_dim_names=("shard",))
+    shard_ranks = parallel.shard_ranks or 1
+    if ranks % shard_ranks:
+        raise StageError(f"{ranks} ranks do not divide into groups of `shard_ranks: {shard_ranks}`")
+    return init_device_mesh(
+        place.device.type, (ranks // shard_ranks, shard_ranks), mesh_dim_names=("replicate", "shard")
+    )
 
 
-def shard(parts: Iterable[nn.Module], *, place: Place, precision: str) -> None:
-    """Shard each part in place as it comes, inner ones first; what a rank has not yet been handed costs it nothing.
+def shard(parts: Iterable[nn.Module], *, place: Place, precision: str, recipe: RecipeSpec) -> None:
+    """Shard each part in place as it comes, layers first and the root last; what a rank has not yet been handed costs
+    it nothing.
 
     In bf16, weights are gathered and used in bf16; they are kept, and gradients reduced, in fp32.
     """
-    policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if precision == "bf16" else MixedPrecisionPolicy()
+    parallel, mesh = recipe.parallel, mesh_of(recipe.parallel, place)
+    policy = MixedPrecisionPolicy() if precision == "fp32" else MixedPrecisionPolicy(torch.bfloat16, torch.float32)
+    offload = CPUOffloadPolicy(pin_memory=place.device.type != "cpu") if parallel.offload else OffloadPolicy()
+    kept = False if parallel.strategy == "zero2" else None
     for part in parts:
-        fully_shard(part, mesh=place.mesh, mp_policy=policy)
+        if not hasattr(part, "logits"):  # a layer, and not the root
+            _recompute(part, recipe.checkpointing)
+            if recipe.compile:
+                # Compiled as a whole, Hugging Face models lose the causal kernel of attention; parameters keep names.
+                part.compile()
+        fully_shard(part, mesh=mesh, mp_policy=policy, offload_policy=offload, reshard_after_forward=kept)
+
+
+def _recompute(layer: nn.Module, checkpointing: str) -> None:
+    """Let a layer keep less for its backward pass; inside its hooks and its name, so that nothing else is changed."""
+    contexts = {"context_fn": partial(create_selective_checkpoint_contexts, _keep_products)}
+    if checkpointing != "none":
+        chosen: dict[str, Any] = contexts if checkpointing == "selective" else {}
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, **chosen)
+
+
+_PRODUCTS = frozenset(
+    {
+        torch.ops.aten.mm.default,
+        torch.ops.aten.addmm.default,
+        torch.ops.aten._scaled_mm.default,
+        torch.ops.aten._scaled_dot_product_flash_attention.default,
+        torch.ops.aten._scaled_dot_product_efficient_attention.default,
+        torch.ops.aten._scaled_dot_product_cudnn_attention.default,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
+    }
+)
+
+
+def _keep_products(_context: Any, operator: Any, *_args: Any, **_kwargs: Any) -> CheckpointPolicy:
+    return CheckpointPolicy.MUST_SAVE if operator in _PRODUCTS else CheckpointPolicy.PREFER_RECOMPUTE
+
+
+def accumulate(root: nn.Module, parallel: ParallelSpec, *, last: bool) -> None:
+    """Say what the backward pass of a micro-batch does with its gradients: `last` is whether it ends the step."""
+    assert isinstance(root, FSDPModule)
+    if parallel.accumulate == "whole":
+        root.set_requires_gradient_sync(last)
+    else:
+        # Reduced within the group that shares a model each time, between such groups once.
+        root.set_requires_all_reduce(last)
+    if parallel.strategy == "zero2":
+        root.set_reshard_after_backward(last)
 
 
 def summed(values: list[float], place: Place) -> list[float]:

@@ -14,8 +14,10 @@ from typing import Any
 from domainlm import progress, supervise
 from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest, shard_of, write_atomically
-from domainlm.specs.run import ModelSpec, ParallelSpec, RecipeSpec
-from domainlm.train.config import ERROR_PREFIX, FACTS_NAME, FILE_NAME, TrainConfig
+from domainlm.specs.recipe import ParallelSpec, RecipeSpec
+from domainlm.specs.run import ModelSpec
+from domainlm.train import device
+from domainlm.train.config import CHECKPOINTS_NAME, ERROR_PREFIX, FACTS_NAME, FILE_NAME, TrainConfig
 
 _GRACE_S = 25.0
 """Time for a checkpoint after SIGTERM."""
@@ -23,6 +25,7 @@ _NUM_LAST_LINES = 20
 _AGENT = "elastic/multiprocessing/api.py"
 """With it torchrun begins to say, at length, that a rank ended; why it ended stands in the rank's lines before."""
 _CPU_RANKS = 2
+_MOST_RESTARTS = 3
 
 
 def train(
@@ -64,7 +67,8 @@ def train(
         write_atomically(work / FILE_NAME, config.model_dump_json(indent=1).encode())
         _launch(name, work / FILE_NAME, num_ranks(recipe.parallel, mix.facts["batch_rows"]))
     facts = json.loads((folder / FACTS_NAME).read_bytes()) | _told_by_metrics(folder / "metrics.jsonl")
-    files = [(path, "model") for path in sorted((folder / "model").rglob("*")) if path.is_file()]
+    made = [(path, kind) for kind in ("model", "adapter") for path in sorted((folder / kind).rglob("*"))]
+    files = [(path, kind) for path, kind in made if path.is_file()]
     shards = [shard_of(path, folder, kind) for path, kind in [*files, (folder / "metrics.jsonl", "metrics")]]
     shutil.rmtree(work, ignore_errors=True)
     return Made(shards=tuple(shards), facts=facts)
@@ -81,23 +85,40 @@ def _check_fit(name: str, recipe: RecipeSpec, mix: Manifest) -> None:
 
 
 def num_ranks(parallel: ParallelSpec, batch_rows: int) -> int:
-    """Processes to start: as the spec says; `auto` is one a GPU, or two without any, or fewer where a batch asks it."""
+    """Processes to start: as the spec says; `auto` is one a GPU, or two without any, or fewer where a batch asks it.
+
+    Raises StageError where they do not divide into the groups that the spec asks for.
+    """
+    if parallel.strategy == "single":
+        return 1
     if parallel.ranks != "auto":
         return parallel.ranks
-    most = _num_gpus() or _CPU_RANKS
-    return max(ranks for ranks in range(1, most + 1) if batch_rows % ranks == 0)
-
-
-def _num_gpus() -> int:
-    if not any(Path("/dev", driver).exists() for driver in ("nvidiactl", "dxg", "kfd")):
-        # Spares the two seconds that torch takes to import.
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
+    most, group = device.num_gpus() or _CPU_RANKS, parallel.shard_ranks or 1
+    fitting = [ranks for ranks in range(group, most + 1, group) if batch_rows % ranks == 0]
+    if not fitting:
+        raise StageError(
+            f"`shard_ranks: {group}` and batches of {batch_rows} rows do not fit {most} ranks: lower `shard_ranks`"
+        )
+    return fitting[-1]
 
 
 def _launch(name: str, config: Path, ranks: int) -> None:
+    """Run torchrun until it ends well. Ranks that died without a word of their own, as one that was killed does, are
+    started again from the last checkpoint: so often while there is a newer one, and else once."""
+    checkpoints, reached = config.parent / CHECKPOINTS_NAME, ""
+    for restart in range(_MOST_RESTARTS + 1):
+        status, errors, last = _torchrun(config, ranks)
+        if status == 0:
+            return
+        newest = max((path.name for path in checkpoints.glob("step-*")), default="")
+        if errors or restart == _MOST_RESTARTS or (restart and newest == reached):
+            raise StageError("\n".join([f"training of {name} ended with status {status}", *(errors or last)]))
+        reached = newest
+        print(f"training of {name} ended with status {status}; it goes on from {newest or 'the start'}", flush=True)
+
+
+def _torchrun(config: Path, ranks: int) -> tuple[int, list[str], list[str]]:
+    """Its exit status, the errors that ranks told of, and the last lines that they wrote."""
     # One path and no flags: torchrun takes script flags that begin like its own. The address spares a DNS look-up.
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
     command += ["--nproc-per-node", str(ranks), "-m", "domainlm.train.loop", str(config)]
@@ -118,9 +139,7 @@ def _launch(name: str, config: Path, ranks: int) -> None:
 
     env = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **_import_path()}
     status = supervise.run(command, on_line=relay, env=env, grace_s=_GRACE_S)
-    if status == 0:
-        return
-    raise StageError("\n".join([f"training of {name} ended with status {status}", *(errors or last)]))
+    return status, list(errors), list(last)
 
 
 def _cores() -> int:
@@ -137,11 +156,12 @@ def _import_path() -> dict[str, str]:
 
 def _told_by_metrics(path: Path) -> dict[str, Any]:
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-    first, last = lines[0], lines[-1]
+    taken, last = [line for line in lines if "skipped" not in line], lines[-1]
     return {
         "steps": last["step"],
+        "skipped": [{"step": line["step"], "why": line["skipped"]} for line in lines if "skipped" in line],
         "tokens": last["tokens"],
-        "first_loss": first["loss"],
-        "last_loss": last["loss"],
+        "first_loss": taken[0]["loss"],
+        "last_loss": taken[-1]["loss"],
         "realised_share": {source: rows / last["row"] for source, rows in last["sources"].items()},
     }

@@ -1,4 +1,4 @@
-"""One optimizer step over all ranks: taken by all of them alike, or refused by all."""
+"""One optimizer step over all ranks: taken by all of them alike, or by none."""
 
 from __future__ import annotations
 
@@ -7,54 +7,72 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.distributed.fsdp import FSDPModule
 
-from domainlm.digest import seed_for
-from domainlm.errors import StageError
 from domainlm.records import Batch
-from domainlm.train import optimizer, parallel
+from domainlm.train import average, optimizer, parallel
+from domainlm.train.guard import Guard
+from domainlm.train.packed import IGNORED, Inputs
 from domainlm.train.training import Training
 
 
+def inputs_of(training: Training, batches: Sequence[Batch]) -> list[Inputs]:
+    """What the model takes of each of this rank's micro-batches."""
+    return [training.objective.inputs(batch, training.setting) for batch in batches]
+
+
+def over_ranks(
+    training: Training, batches: Sequence[Batch], inputs: Sequence[Inputs], num_sources: int, own: Sequence[int]
+) -> list[int]:
+    """Over all ranks: targets of the step, the sums of `own` figures, and rows of each source."""
+    rows_S = np.bincount(np.concatenate([batch.source_B for batch in batches]), minlength=num_sources)
+    num_targets = sum(int((micro["label_BT"] != IGNORED).sum()) for micro in inputs)
+    return [int(n) for n in parallel.summed([num_targets, *own, *rows_S.tolist()], training.place)]
+
+
 def take_step(
-    training: Training, micro_batches: Sequence[Batch], *, step: int, num_targets: int, rate: float
-) -> tuple[float, float]:
-    """One optimizer step over all ranks: mean loss over its `num_targets`, and the gradient's norm before clipping."""
+    training: Training,
+    batches: Sequence[Batch],
+    inputs: Sequence[Inputs],
+    *,
+    step: int,
+    num_targets: int,
+    rate: float,
+    guard: Guard,
+) -> tuple[float, float, str]:
+    """One optimizer step over all ranks: mean loss over its `num_targets`, the gradient's norm before clipping, and why
+    it was not taken, or nothing."""
     learner, place, recipe = training.learner, training.place, training.config.recipe
-    sharded = learner
-    assert isinstance(sharded, FSDPModule)
-    # Dropout, where a model has it, is the same on a rerun.
-    torch.manual_seed(seed_for(training.config.seed, "step", str(step), str(place.rank)))
     losses: list[torch.Tensor] = []
-    for index, batch in enumerate(micro_batches):
-        sharded.set_requires_gradient_sync(index == len(micro_batches) - 1)
-        loss = learner(training.objective.inputs(batch, place.device))
+    for index, micro in enumerate(inputs):
+        parallel.accumulate(learner, recipe.parallel, last=index == len(inputs) - 1)
+        loss = learner({name: tensor.to(place.device, non_blocking=True) for name, tensor in micro.items()})
         # FSDP averages over the ranks, while this is a sum over them.
-        (loss * place.num_ranks / num_targets).backward()
+        (loss * place.num_ranks / max(num_targets, 1)).backward()
         losses.append(loss.detach())
+    if recipe.freeze is not None and step < recipe.freeze.num_steps(training.num_steps):
+        for parameter in learner.parameters():
+            if parameter not in training.first_phase:
+                parameter.grad = None
     own = torch.stack(losses).double()
     (loss_sum,) = parallel.summed([own.sum().item()], place)
-    grad_norm = optimizer.clip(learner, recipe.clip_norm)
-    if not (math.isfinite(loss_sum) and math.isfinite(grad_norm)):
-        raise StageError(_not_finite(step, own.tolist(), micro_batches, grad_norm))
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate
-    training.optimizer.step()
-    training.optimizer.zero_grad()
-    return loss_sum / num_targets, grad_norm
+    loss, grad_norm = loss_sum / max(num_targets, 1), optimizer.clip(learner, recipe.clip_norm)
+    refused = guard.refuses(loss, grad_norm)
+    if refused:
+        training.optimizer.zero_grad()
+        return loss, grad_norm, f"{refused}, on {_rows(training, batches, own, step)}"
+    optimizer.step(training.optimizer, rate)
+    if recipe.average is not None:
+        count = average.share(step + 1, training.num_steps, recipe.average, recipe.checkpoint_steps)
+        average.take(training.average, learner, count)
+    return loss, grad_norm, ""
 
 
-def _not_finite(step: int, losses: Sequence[float], micro_batches: Sequence[Batch], grad_norm: float) -> str:
-    """Why the step cannot be taken, as this rank saw it."""
-    for loss, batch in zip(losses, micro_batches, strict=True):
-        if not math.isfinite(loss):
-            return f"step {step + 1}: the loss is {loss} on rows {batch.row_B[0]} to {batch.row_B[-1]}"
-    rows = f"rows {micro_batches[0].row_B[0]} to {micro_batches[-1].row_B[-1]}"
-    return f"step {step + 1}: the gradient's norm is {grad_norm}, though the loss is finite on {rows}"
-
-
-def over_ranks(training: Training, micro_batches: Sequence[Batch], num_sources: int, told: Sequence[int]) -> list[int]:
-    """Over all ranks: targets of the step, ranks that were told to stop, and rows of each source."""
-    rows_S = np.bincount(np.concatenate([batch.source_B for batch in micro_batches]), minlength=num_sources)
-    num_targets = sum(training.objective.num_targets(batch) for batch in micro_batches)
-    return [int(n) for n in parallel.summed([num_targets, len(told), *rows_S.tolist()], training.place)]
+def _rows(training: Training, batches: Sequence[Batch], own: torch.Tensor, step: int) -> str:
+    """The rows of the micro-batches whose loss is not finite, on any rank; those of the whole step where none is."""
+    first = step * training.batch_rows
+    bad = np.zeros(training.batch_rows)
+    for loss, batch in zip(own.tolist(), batches, strict=True):
+        bad[batch.row_B - first] = not math.isfinite(loss)
+    rows = np.flatnonzero(parallel.summed(bad.tolist(), training.place))
+    begin, end = (int(rows[0]), int(rows[-1])) if len(rows) else (0, training.batch_rows - 1)
+    return f"rows {first + begin} to {first + end}"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from torch import Tensor, nn
 from torch.optim import Optimizer
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from domainlm import manifest, named
+from domainlm import named
 from domainlm.digest import digest
 from domainlm.errors import StageError
 from domainlm.manifest import Manifest
-from domainlm.plan import shape
-from domainlm.train import model, optimizer, parallel
+from domainlm.mix import remote
+from domainlm.train import average, device, lowbit, model, optimizer, parallel
 from domainlm.train.config import TrainConfig
+from domainlm.train.packed import Setting
 from domainlm.train.parallel import Place
 
 
@@ -28,10 +31,16 @@ class Training:
     mix: Manifest
     tokens: Manifest
     objective: ModuleType
+    setting: Setting
+    tokenizer: PreTrainedTokenizerBase | None
+    """With the tokens that the objective needs; None where it needs none."""
     model: PreTrainedModel
     learner: model.Learner
     optimizer: Optimizer
     precision: str
+    first_phase: frozenset[nn.Parameter]
+    """What learns while the rest is frozen."""
+    average: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def batch_rows(self) -> int:
@@ -44,38 +53,67 @@ class Training:
 
 def begin(config: TrainConfig, place: Place) -> Training:
     """The model, sharded over the ranks, and its optimizer; StageError where model, data and recipe do not fit."""
-    mix, tokens = done(config.mix), done(config.tokens)
-    recipe = config.recipe
+    mix, tokens, recipe = done(config.mix), done(config.tokens), config.recipe
+    objective = named.load("domainlm.train.objectives", recipe.objective)
     vocab_size, end_token_id = int(tokens.facts["vocab_size"]), int(tokens.facts["end_token_id"])
+    folder = done(config.tokenizer).folder / "tokenizer"
+    special_ids, tokenizer = model.special_ids(folder, objective.special_tokens(recipe.sequence_tokens))
+    num_ids = max(vocab_size, *(number + 1 for number in special_ids), 0)
+    precision = device.precision_for(recipe.precision)
     if config.architecture is not None:
         made, prepare = model.from_architecture(
-            config.architecture, vocab_size=vocab_size, end_token_id=end_token_id, seed=config.seed
+            config.architecture, vocab_size=num_ids, end_token_id=end_token_id, seed=config.seed
         )
     else:
         assert config.start is not None
         made, prepare = model.from_checkpoint(
-            Path(config.start), vocab_size=vocab_size, sequence_tokens=recipe.sequence_tokens
+            Path(config.start),
+            objective=recipe.objective,
+            vocab_size=num_ids,
+            sequence_tokens=recipe.sequence_tokens,
         )
-    objective = named.load("domainlm.train.objectives", recipe.objective)
-    precision = parallel.precision_for(recipe.precision, place.device)
-    learner = model.Learner(made, objective.loss_sum)
-    parallel.shard(model.parts(learner, made, prepare), place=place, precision=precision)
+    if recipe.lora is not None:
+        from domainlm.train import lora  # peft takes a second to import
+
+        lora.adapt(made, recipe.lora, config.seed)
+    if precision == "fp8":
+        lowbit.to_fp8(made)
+    # Before they are sharded, which gives them other classes; by module, for their parameters become others too.
+    layers = [layer for _, layer in model.layers(made)]
+    learner = model.Learner(made, objective.logits)
+    parallel.shard(model.parts(learner, made, prepare), place=place, precision=precision, recipe=recipe)
     return Training(
         config=config,
         place=place,
         mix=mix,
         tokens=tokens,
         objective=objective,
+        setting=Setting(
+            seed=config.seed,
+            vocab_size=vocab_size,
+            end_token_id=end_token_id,
+            special_ids=special_ids,
+            start_token_id=getattr(made.config, "decoder_start_token_id", None) or 0,
+        ),
+        tokenizer=tokenizer,
         model=made,
         learner=learner,
         optimizer=optimizer.adamw(learner, recipe),
         precision=precision,
+        first_phase=_first_phase(made, layers, recipe.freeze.outer_layers if recipe.freeze else 0),
+        average=average.begin(learner) if recipe.average else {},
     )
 
 
+def _first_phase(made: PreTrainedModel, layers: list[nn.Module], outer_layers: int) -> frozenset[nn.Parameter]:
+    ends = [made.get_input_embeddings(), made.get_output_embeddings()]
+    outer = layers[:outer_layers] + layers[len(layers) - outer_layers :]
+    return frozenset(p for part in [*ends, *outer] if part is not None for p in part.parameters())
+
+
 def done(folder: str) -> Manifest:
-    """The manifest of the finished stage in `folder`; StageError where there is none."""
-    found = manifest.read(Path(folder))
+    """The manifest of the finished stage in `folder`, or at a URL; StageError where there is none."""
+    found = remote.manifest_at(folder)
     if found is None:
         raise StageError(f"{folder} holds no finished stage")
     return found
@@ -84,13 +122,7 @@ def done(folder: str) -> Manifest:
 def identity(training: Training) -> str:
     """What must not change between a checkpoint and its resumption; how the work is split may."""
     config = training.config
-    how = {"micro_batch_rows", "precision", "checkpoint_steps", "parallel"}
+    how = {"micro_batch_rows", "precision", "checkpoint_steps", "checkpoints_kept", "checkpointing", "compile"}
+    how |= {"parallel", "optimizer"}
     data = [training.mix.digest(), training.tokens.digest()]
     return digest([config.architecture, config.recipe.model_dump(mode="json", exclude=how), config.seed, data])
-
-
-def shape_of(training: Training) -> shape.Shape:
-    """What the arithmetic of the model's FLOPs needs to know."""
-    if training.config.architecture is not None:
-        return shape.llama(training.config.architecture, int(training.tokens.facts["vocab_size"]))
-    return shape.from_folder(Path(training.config.start or ""))

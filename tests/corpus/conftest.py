@@ -10,10 +10,12 @@ import orjson
 import pytest
 
 from domainlm import manifest
+from domainlm.corpus.benchmark import Benchmark
 from domainlm.corpus.build import build
+from domainlm.corpus.read import read
 from domainlm.manifest import Manifest
+from domainlm.specs.corpus import CorpusSpec
 from domainlm.specs.domain import DomainSpec
-from domainlm.specs.run import CorpusSpec
 from tests.conftest import request_for
 
 Build = Callable[..., Manifest]
@@ -37,13 +39,23 @@ def write_jsonl(path: Path, texts: Sequence[str], **fields: Any) -> None:
 def build_corpus(tmp_path: Path) -> Build:
     """A function from domains to the manifest of their corpus; relative URIs are under `tmp_path`."""
 
-    def do(*domains: DomainSpec, workers: int = 1, name: str = "test", **spec: Any) -> Manifest:
+    def do(
+        *domains: DomainSpec, workers: int = 1, name: str = "test", benchmarks: Sequence[Benchmark] = (), **spec: Any
+    ) -> Manifest:
         corpus = CorpusSpec.model_validate({"domains": tuple(d.name for d in domains)} | spec)
+        reads = {
+            domain.name: manifest.make(
+                request_for("read", f"{name}-{domain.name}", domain=domain, corpus=corpus),
+                tmp_path / "workspace",
+                lambda folder, domain=domain: read(
+                    domain, corpus.near_duplicates, folder, root=tmp_path, workers=workers
+                ),
+            )
+            for domain in domains
+        }
         request = request_for("corpus", name, corpus=corpus, domains=list(domains))
         return manifest.make(
-            request,
-            tmp_path / "workspace",
-            lambda folder: build(corpus, domains, folder, root=tmp_path, workers=workers),
+            request, tmp_path / "workspace", lambda folder: build(corpus, domains, reads, folder, benchmarks)
         )
 
     return do

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,3 +35,13 @@ def test_line_ends_of_every_kind_are_one() -> None:
 
 def test_indentation_and_joiners_stay() -> None:
     assert normalize("if:\n    do\u200dit") == "if:\n    do\u200dit"
+
+
+def test_the_short_way_for_plain_text_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [
+        before + chr(point) + after for point in range(0x3100) for before in ("", "a ", "e\n") for after in ("", "b")
+    ]
+    texts += ["".join(signs) for signs in itertools.product(" \ta\né\u2019", repeat=5)]
+    short = [normalize(text) for text in texts]
+    monkeypatch.setattr("domainlm.corpus.normalize._is_plain", lambda utf8: False)
+    assert short == [normalize(text) for text in texts]

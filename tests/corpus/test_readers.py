@@ -15,7 +15,7 @@ from datatrove.data import Document
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domainlm.corpus import sources, stream
+from domainlm.corpus import places, sources, stream
 from domainlm.corpus.ledger import Ledger
 from domainlm.errors import DataError
 from tests.corpus.conftest import domain, write_jsonl
@@ -26,7 +26,7 @@ def read(root: Path, uri: str, **fields: object) -> tuple[list[Document], Ledger
     ledger = Ledger()
     items = sources.items([domain("legal", {"law": {"uri": uri, **fields}})], root, {})
     documents = [doc for item in items for doc in sources.documents(item, ledger)]
-    assert ledger.num_read == len(documents) + len(ledger.quarantined)
+    assert ledger.num_read == len(documents) + len(ledger.dropped) + len(ledger.quarantined)
     return documents, ledger
 
 
@@ -124,11 +124,10 @@ def test_text_files_are_one_document_each_and_binaries_none(tmp_path: Path) -> N
     for name, content in {
         "b/two.md": b"zwei",
         "a.txt": b"\xef\xbb\xbfone",
-        "empty.txt": b"",
         "notes": b"no suffix",
         "latin.txt": b"caf\xe9",
         "binary.bin": b"a\0b",
-        "page.html": b"<p>",
+        "book.epub": b"PK",
         "cut.txt.gz": gzip.compress(b"text" * 100)[:-9],
     }.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -137,14 +136,13 @@ def test_text_files_are_one_document_each_and_binaries_none(tmp_path: Path) -> N
     assert {doc.id: doc.text for doc in documents} == {
         "law/a.txt": "one",
         "law/b/two.md": "zwei",
-        "law/empty.txt": "",
         "law/notes": "no suffix",
     }
     assert faults(ledger) == [
         ("binary.bin", 0, "NUL bytes: not text"),
+        ("book.epub", 0, "no reader for .epub files"),
         ("cut.txt.gz", 0, "gzip data ends early"),
         ("latin.txt", 0, "not UTF-8: byte 0xe9 at 3"),
-        ("page.html", 0, "no reader for .html files"),
     ]
 
 
@@ -182,17 +180,43 @@ def test_a_local_hugging_face_folder_is_read_split_by_split(tmp_path: Path) -> N
     write_jsonl(tmp_path / "set/train.jsonl", ["one", "two"])
     write_jsonl(tmp_path / "set/test.jsonl", ["three"])
     documents, _ = read(tmp_path, "hf:./set", split="test")
-    assert [(doc.id, doc.text) for doc in documents] == [("law/test/0", "three")]
+    assert [(doc.id, doc.text) for doc in documents] == [("law/test/0/0", "three")]
 
 
-def test_a_broken_hugging_face_split_is_quarantined_from_there(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "set/train.jsonl", ["one"])
-    with (tmp_path / "set/train.jsonl").open("ab") as file:
+def test_a_broken_file_of_a_dataset_costs_the_rest_of_that_file(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "set/train-0.jsonl", ["one"])
+    with (tmp_path / "set/train-0.jsonl").open("ab") as file:
         file.write(b"{broken\n")
-    _, ledger = read(tmp_path, "hf:./set")
-    assert len(ledger.quarantined) == 1
-    assert ledger.quarantined[0].reason.endswith("the rest of the split is lost")
-    assert str(tmp_path) not in ledger.quarantined[0].reason
+    write_jsonl(tmp_path / "set/train-1.jsonl", ["two"])
+    documents, ledger = read(tmp_path, "hf:./set")
+    assert [(doc.id, doc.text) for doc in documents] == [("law/train/1/0", "two")]
+    [(file, row, reason)] = faults(ledger)
+    assert (file, row) == ("train/0", 0)
+    assert reason.startswith("ArrowInvalid: JSON parse error")
+    assert reason.endswith("the rest of the shard is lost")
+    assert str(tmp_path) not in reason
+
+
+def test_a_split_or_config_that_is_not_there_stops_the_stage(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "set/train.jsonl", ["one"])
+    with pytest.raises(DataError, match=r"hf:\..* split dev .*Bad split: dev.*; correct `split`, `config` or `uri`"):
+        read(tmp_path, "hf:./set", split="dev")
+    with pytest.raises(DataError, match="config english"):
+        read(tmp_path, "hf:./set", config="english")
+
+
+def test_an_error_that_is_no_damage_is_raised_out_of_a_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datasets import IterableDataset
+
+    write_jsonl(tmp_path / "set/train.jsonl", ["one"])
+
+    def fails(self: IterableDataset) -> object:
+        raise error
+
+    monkeypatch.setattr(IterableDataset, "__iter__", fails)
+    for error in (ConnectionError("reset"), OSError(5, "disk"), ValueError("a bug"), TimeoutError()):
+        with pytest.raises(type(error)):
+            read(tmp_path, "hf:./set")
 
 
 def test_a_hub_dataset_without_a_lock_is_refused(tmp_path: Path) -> None:
@@ -215,7 +239,7 @@ def test_fingerprints_change_with_the_content_and_not_with_the_place(tmp_path: P
     legal = domain("legal", {"law": "in/*.jsonl"})
     for place in ("one", "two"):
         write_jsonl(tmp_path / place / "in/a.jsonl", ["same"])
-    before = sources.fingerprints([legal], tmp_path / "one")
-    assert before == sources.fingerprints([legal], tmp_path / "two")
+    before = places.fingerprints([legal], tmp_path / "one")
+    assert before == places.fingerprints([legal], tmp_path / "two")
     write_jsonl(tmp_path / "two/in/a.jsonl", ["other"])
-    assert before != sources.fingerprints([legal], tmp_path / "two")
+    assert before != places.fingerprints([legal], tmp_path / "two")

@@ -148,7 +148,15 @@ def evaluation_of(name: str, bits: dict[str, np.ndarray], tmp_path: Path) -> Man
 
     def do(folder: Path) -> manifest.Made:
         documents = [
-            {"domain": domain, "source": "s", "id": str(i), "nats": v * math.log(2), "num_bytes": 1000, "num_tokens": 9}
+            {
+                "domain": domain,
+                "source": "s",
+                "id": str(i),
+                "metric": "bits_per_byte",
+                "nats": v * math.log(2),
+                "num_bytes": 1000,
+                "num_tokens": 9,
+            }
             for domain, values in bits.items()
             for i, v in enumerate(values)
         ]
@@ -185,7 +193,7 @@ def test_models_scored_on_different_documents_are_not_compared(tmp_path: Path) -
 
 def test_a_folder_without_a_model_is_a_stage_error_that_names_it(evaluate: Evaluate, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StageError, match=r"no causal language model can be loaded from .*empty"):
+    with pytest.raises(StageError, match=r"no language model can be loaded from .*empty"):
         evaluate("base", tmp_path / "empty")
 
 

@@ -48,7 +48,7 @@ def test_a_run_prints_its_table_and_the_path_of_its_report(
     report = finished.stdout.splitlines()[-1].removeprefix("Report: ")
     assert Path(report).is_file()
     assert Path(report).is_relative_to(project / "workspace" / "report")
-    assert re.search(r"^run: \d+ of 12 stages \(\d+%\)  now ", finished.stderr, re.MULTILINE)
+    assert re.search(r"^run: \d+ of 14 stages \(\d+%\)  now ", finished.stderr, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("finished")

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from fractions import Fraction
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainlm.errors import DataError
-from domainlm.mix.budget import plan, whole_shares
-from domainlm.mix.order import MAX_PERIOD
+from domainlm.mix.budget import plan
 from domainlm.specs.mix import MixSpec
 
 
@@ -22,7 +19,7 @@ def planned(spec: MixSpec, tokens: dict[str, int], sequence_tokens: int = 10, ba
 
 def test_a_decimal_ratio_is_met_exactly():
     mix = planned(spec_of(100_000, law=0.51, web=0.49), {"law/acts": 30_001, "web/pages": 90_001})
-    assert mix.period == 100
+    assert dict(mix.phases[0].parts) == {"law/acts": 51, "web/pages": 49}
     assert {source.name: source.rows for source in mix.sources} == {"law/acts": 5100, "web/pages": 4900}
 
 
@@ -36,7 +33,7 @@ def test_rows_are_whole_batches_and_the_rest_is_reported():
     assert mix.rows == 190
     (acts,) = mix.sources
     # 101 rows of 10 and the last target are 1,011 tokens; ten tokens are no row, because a row needs the one after it.
-    assert (acts.rows_on_disk, acts.unused_tokens) == (101, 7)
+    assert (acts.rows_on_disk, acts.tokens_on_disk - acts.tokens_in_rows) == (101, 8)
     assert dict(mix.left_out) == {"law/note": 10, "web/pages": 500}
 
 
@@ -45,7 +42,8 @@ def test_too_small_a_source_is_refused_with_the_arithmetic_and_a_fix():
     with pytest.raises(DataError) as refused:
         planned(spec_of(1000, max_epochs=1.0, law=0.8, web=0.2), tokens)
     assert str(refused.value) == (
-        "mix test: law/acts: 800 tokens wanted (80.0% of 1,000), but 400 on disk x 1 epoch is less.\n"
+        "mix test: law/acts: 800 tokens wanted (80.0% of 1,000), but 400 on disk x 1 epoch: 400 are missing.\n"
+        "Others have more: `when_short: refill` with `refill_from: [web/pages]` takes it from there.\n"
         "Lower `budget_tokens` to 500, or raise `max_epochs` to 2.00."
     )
     assert planned(spec_of(500, max_epochs=1.0, law=0.8, web=0.2), tokens).rows == 50
@@ -87,40 +85,9 @@ def test_a_budget_below_one_batch_and_a_domain_without_a_row_are_refused():
         planned(spec_of(1000, law=0.7, web=0.3), {"law/acts": 1000, "web/pages": 10})
 
 
-SOURCES = st.dictionaries(
-    st.sampled_from("abcd"), st.lists(st.integers(1, 10**9), min_size=1, max_size=12), min_size=1, max_size=4
-)
-
-
-@settings(deadline=None)
-@given(SOURCES, st.data())
-def test_whole_shares_give_each_domain_its_ratio_exactly_over_the_period(sources, data):
-    parts = data.draw(st.fixed_dictionaries({domain: st.integers(1, 250) for domain in sources}))
-    ratio = {domain: Fraction(part, sum(parts.values())) for domain, part in parts.items()}
-    shares = {
-        domain: {f"{domain}/{i}": ratio[domain] * rows / sum(counts) for i, rows in enumerate(counts)}
-        for domain, counts in sources.items()
-    }
-    whole = whole_shares(shares)
-    period = sum(whole.values())
-    assert period <= MAX_PERIOD
-    for domain, inside in shares.items():
-        rows = [whole.get(name, 0) for name in inside]
-        assert Fraction(sum(rows), period) == ratio[domain]
-        assert all(abs(n - share * period) < 1 for n, share in zip(rows, inside.values(), strict=True))
-
-
-def test_ratios_without_a_common_denominator_below_a_million_are_rounded_to_it():
-    third = Fraction(1, 3_000_001)
-    whole = whole_shares({"a": {"a/x": third}, "b": {"b/x": 1 - third}})
-    assert whole == {"b/x": MAX_PERIOD}
-    whole = whole_shares({"a": {"a/x": 1000 * third}, "b": {"b/x": 1 - 1000 * third}})
-    assert whole == {"a/x": 333, "b/x": 999_667}
-
-
 def test_ratios_that_sum_to_one_but_for_the_last_digit_are_taken_in_proportion():
     mix = planned(spec_of(9000, a=0.3333333, b=0.3333333, c=0.3333333), {f"{d}/x": 10_000 for d in "abc"})
-    assert [source.period_rows for source in mix.sources] == [1, 1, 1]
+    assert list(mix.phases[0].parts.values()) == [1, 1, 1]
 
 
 def test_the_mix_is_one_small_file_and_a_changed_ratio_writes_no_tokens(tokens_of, mix_of):

@@ -1,48 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainlm.digest import seed_for
-from domainlm.mix.order import locate, order, permute, rows_before, schedule
-
-SHARES = st.lists(st.one_of(st.just(1), st.integers(1, 9), st.integers(1, 400)), min_size=1, max_size=50)
-
-
-def worst_error_in_parts(shares: list[int], sources: np.ndarray) -> int:
-    """The largest deviation of any source from its share at any prefix, in rows times the period: whole, so exact."""
-    steps = np.arange(1, len(sources) + 1)
-    return max(
-        int(np.abs(np.cumsum(sources == k) * sum(shares) - steps * share).max()) for k, share in enumerate(shares)
-    )
-
-
-@settings(deadline=None)
-@given(SHARES)
-def test_at_every_prefix_each_source_is_within_tijdemans_bound_of_its_share(shares):
-    sources = schedule(shares, sum(shares))
-    spread = max(2 * len(shares) - 2, 2)
-    assert worst_error_in_parts(shares, sources) * spread <= (spread - 1) * sum(shares)
-    assert np.bincount(sources, minlength=len(shares)).tolist() == shares
-
-
-@settings(deadline=None)
-@given(SHARES, st.data())
-def test_the_beginning_of_a_schedule_does_not_depend_on_how_much_of_it_is_asked(shares, data):
-    num_steps = data.draw(st.integers(1, sum(shares)))
-    assert (schedule(shares, num_steps) == schedule(shares, sum(shares))[:num_steps]).all()
-
-
-def test_fifty_one_to_forty_nine_alternates_but_for_one_pair():
-    assert "".join("ab"[source] for source in schedule([51, 49], 100)) == "a" + "ba" * 24 + "ab" * 25 + "a"
-
-
-def test_a_period_of_a_million_rows_of_fifty_sources_is_as_exact():
-    shares = [1000] * 49 + [951_000]
-    sources = schedule(shares, 1_000_000)
-    assert np.bincount(sources).tolist() == shares
-    assert worst_error_in_parts(shares, sources) * 98 <= 97 * 1_000_000
+from domainlm.mix.order import locate, order, permute, rows_before
 
 
 @settings(deadline=None)
@@ -73,45 +38,60 @@ def test_a_permutation_shuffles():
 
 
 PARTS = st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(1, 20), st.integers(1, 30)), min_size=1)
+PHASES = st.lists(st.tuples(st.integers(1, 120), PARTS), min_size=1, max_size=3)
 
 
-@settings(deadline=None)
-@given(PARTS, st.integers(0, 2**31))
-def test_every_row_of_an_epoch_is_drawn_once_before_any_twice(parts, seed):
-    num_rows = 200
-    drawn = order(
-        {name: share for name, (share, _) in parts.items()},
-        {name: count for name, (_, count) in parts.items()},
-        num_rows=num_rows,
+def order_of(phases, on_disk=30, seed=1):
+    """An order whose phases are (rows, {source: (part, _)})."""
+    names = sorted({name for _, parts in phases for name in parts})
+    return order(
+        [(rows, {name: part for name, (part, _) in parts.items()}) for rows, parts in phases],
+        {name: on_disk if isinstance(on_disk, int) else on_disk[name] for name in names},
         seed=seed,
     )
-    source, place = locate(drawn, np.arange(num_rows))
-    for k, name in enumerate(drawn.names):
-        mine = place[source == k]
-        for start in range(0, len(mine), parts[name][1]):
-            epoch = mine[start : start + parts[name][1]]
-            assert len(set(epoch.tolist())) == len(epoch)
-            assert (epoch < parts[name][1]).all()
 
 
 @settings(deadline=None)
-@given(PARTS, st.integers(0, 500))
-def test_any_row_is_found_alone_as_in_a_run_of_all(parts, row):
-    drawn = order(
-        {name: share for name, (share, _) in parts.items()},
-        {name: count for name, (_, count) in parts.items()},
-        num_rows=501,
-        seed=1,
-    )
-    source, place = locate(drawn, np.arange(501))
+@given(PHASES, st.integers(0, 2**31))
+def test_every_row_of_an_epoch_is_drawn_once_before_any_twice_also_across_phases(phases, seed):
+    on_disk = {name: count for _, parts in phases for name, (_, count) in parts.items()}
+    drawn = order_of(phases, on_disk, seed)
+    source, place = locate(drawn, np.arange(drawn.num_rows))
+    for k, name in enumerate(drawn.names):
+        mine = place[source == k]
+        for start in range(0, len(mine), on_disk[name]):
+            epoch = mine[start : start + on_disk[name]]
+            assert len(set(epoch.tolist())) == len(epoch)
+            assert (epoch < on_disk[name]).all()
+
+
+@settings(deadline=None)
+@given(PHASES, st.data())
+def test_any_row_is_found_alone_as_in_a_run_of_all(phases, data):
+    drawn = order_of(phases)
+    row = data.draw(st.integers(0, drawn.num_rows - 1))
+    source, place = locate(drawn, np.arange(drawn.num_rows))
     alone = locate(drawn, np.array([row]))
     assert (int(alone[0][0]), int(alone[1][0])) == (source[row], place[row])
-    assert rows_before(drawn, row).tolist() == np.bincount(source[:row], minlength=len(parts)).tolist()
+    assert rows_before(drawn, row).tolist() == np.bincount(source[:row], minlength=len(drawn.names)).tolist()
+
+
+@settings(deadline=None)
+@given(PHASES)
+def test_each_phase_has_its_own_shares(phases):
+    drawn = order_of(phases)
+    first = 0
+    for rows, parts in phases:
+        source, _ = locate(drawn, np.arange(first, first + rows))
+        whole = sum(part for part, _ in parts.values())
+        for k, name in enumerate(drawn.names):
+            assert abs((source == k).sum() - rows * parts.get(name, (0, 0))[0] / whole) < 1
+        first += rows
 
 
 def test_adding_a_source_does_not_reshuffle_the_others():
     def rows_of_law(shares):
-        drawn = order(shares, {name: 40 for name in shares}, num_rows=1000, seed=3)
+        drawn = order([(1000, shares)], {name: 40 for name in shares}, seed=3)
         source, place = locate(drawn, np.arange(1000))
         return place[source == drawn.names.index("law")][:100].tolist()
 
@@ -119,15 +99,18 @@ def test_adding_a_source_does_not_reshuffle_the_others():
 
 
 def test_epochs_are_shuffled_each_in_its_own_way():
-    drawn = order({"law": 1}, {"law": 50}, num_rows=100, seed=3)
+    drawn = order([(100, {"law": 1})], {"law": 50}, seed=3)
     _, place = locate(drawn, np.arange(100))
     assert place[:50].tolist() != place[50:].tolist()
     wanted = permute(np.arange(50), np.full(50, 50), np.full(50, seed_for(3, "law", "epoch 1"), np.uint64))
     assert place[50:].tolist() == wanted.tolist()
 
 
-def test_a_row_in_the_trillions_is_found_as_any_other():
-    drawn = order({"law": 51, "web": 49}, {"law": 10**9, "web": 10**12}, num_rows=10**13, seed=0)
+def test_a_row_in_the_trillions_is_found_as_any_other_and_needs_no_more_memory():
+    tracemalloc.start()
+    drawn = order([(10**13, {"law": 51, "web": 49})], {"law": 10**9, "web": 10**12}, seed=0)
     source, place = locate(drawn, np.arange(10**12, 10**12 + 100))
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
     assert np.bincount(source).tolist() == [51, 49]
     assert (place < np.array([10**9, 10**12])[source]).all()

@@ -10,15 +10,16 @@ import torch.distributed as dist
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed._tools.fsdp2_mem_tracker import FSDPMemTracker
-from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from domainlm.plan.activations import layer_bytes
-from domainlm.plan.memory import PRECISIONS, memory, strategies
+from domainlm.plan.memory import PRECISIONS, memory, strategies, strategy_of
 from domainlm.plan.shape import llama
+from domainlm.specs.recipe import ParallelSpec
 from domainlm.specs.run import ArchitectureSpec
+from domainlm.train.parallel import Place, accumulate, mesh_of
 
 TOKENS = 256
 FEW_TOKENS = 32
@@ -105,26 +106,34 @@ def pretended_ranks(num_ranks: int) -> Iterator[None]:
 
 
 def tracked_bytes(
-    a: ArchitectureSpec, *, vocab_size: int, num_ranks: int, rows: int, bf16: bool, again: bool, micro_batches: int = 1
+    a: ArchitectureSpec,
+    *,
+    vocab_size: int,
+    num_ranks: int,
+    rows: int,
+    bf16: bool,
+    again: bool,
+    micro_batches: int = 1,
+    parallel: ParallelSpec = ParallelSpec(),
 ) -> int:
     """torch's own count of the peak of forward and backward passes; it pretends to all but the sizes."""
     policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if bf16 else MixedPrecisionPolicy()
     with pretended_ranks(num_ranks):
-        mesh = init_device_mesh("cpu", (num_ranks,))
+        mesh = mesh_of(parallel, Place(rank=0, num_ranks=num_ranks, device=torch.device("cpu")))
         with FakeTensorMode():
             model = model_of(a, vocab_size)
             if again:
                 model.activation_checkpointing_enable()
             learner = Learner(model)
-            for layer in model.model.layers:
-                fully_shard(layer, mesh=mesh, mp_policy=policy)
-            fully_shard(learner, mesh=mesh, mp_policy=policy)
+            kept = False if parallel.strategy == "zero2" else None
+            for part in (*model.model.layers, learner):
+                fully_shard(part, mesh=mesh, mp_policy=policy, reshard_after_forward=kept)
             tracker = FSDPMemTracker(learner)
             input_BT = torch.zeros(rows, TOKENS, dtype=torch.long)
             tracker.track_inputs((input_BT,))
             with tracker:
                 for index in range(micro_batches):
-                    learner.set_requires_gradient_sync(index == micro_batches - 1)
+                    accumulate(learner, parallel, last=index == micro_batches - 1)
                     learner(input_BT).backward()
                     tracker.reset_mod_stats()
             return tracker.get_tracker_snapshot("peak")[torch.device("cpu")]["Total"]
@@ -150,7 +159,7 @@ def test_planned_memory_is_within_ten_percent_of_torchs_own_simulation_of_fsdp(
 ):
     a = architecture(layers, tied)
     asked = {"vocab_size": vocab_size, "num_ranks": num_ranks, "rows": rows, "bf16": bf16, "again": again}
-    tracked = tracked_bytes(a, **asked, micro_batches=micro_batches)
+    tracked = tracked_bytes(a, **asked, micro_batches=micro_batches, parallel=ParallelSpec(accumulate="whole"))
     planned = memory(
         llama(a, vocab_size),
         next(s for s in strategies(num_ranks) if s.name in ("one GPU", "ZeRO-3")),
@@ -159,6 +168,25 @@ def test_planned_memory_is_within_ten_percent_of_torchs_own_simulation_of_fsdp(
         rows=rows,
         sequence_tokens=TOKENS,
         checkpointing="full" if again else "none",
+        micro_batches=micro_batches,
+        accumulate="whole",
+    )
+    assert planned.total == pytest.approx(tracked, rel=0.1)
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2])
+@pytest.mark.parametrize("bf16", [True, False])
+@pytest.mark.parametrize("kind", ["fsdp", "zero2", "ddp"])
+def test_planned_memory_of_each_strategy_is_within_ten_percent_of_torchs_own_simulation(kind, bf16, micro_batches):
+    a, parallel = architecture(3), ParallelSpec(strategy=kind)
+    asked = {"vocab_size": 4096, "num_ranks": 8, "rows": 8, "bf16": bf16, "again": False}
+    tracked = tracked_bytes(a, **asked, micro_batches=micro_batches, parallel=parallel)
+    planned = memory(
+        llama(a, 4096),
+        strategy_of(parallel, 8),
+        precision=dataclasses.replace(PRECISIONS["bf16" if bf16 else "fp32"], optimizer_bytes=0),
+        rows=8,
+        sequence_tokens=TOKENS,
         micro_batches=micro_batches,
     )
     assert planned.total == pytest.approx(tracked, rel=0.1)

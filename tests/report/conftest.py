@@ -19,6 +19,7 @@ from domainlm.digest import seed_for
 from domainlm.manifest import Made, Manifest, Request, shard_of
 from domainlm.records import EvalResult
 from domainlm.report.page import build
+from domainlm.tokens.encode import facts_of
 
 EVIL = "</script><script>document.title='broken out'</script><!-- <img src=x onerror=alert(1)> ${title} $data & \u2028"
 SOURCES = {
@@ -90,6 +91,10 @@ def _corpus(sample: Sample, folder: Path) -> Made:
                 "quarantined": quarantined,
                 "read_bytes": read * 4100,
                 "kept_bytes": {"train": train * 4000, "heldout": heldout * 4000},
+                "edits": {"redact: email": {"docs": 3, "times": 7}} if domain == "legal" else {},
+                "stages": _stages(read, dropped, quarantined),
+                "lengths": {"read": [0] * 10 + [read], "kept": [0] * 10 + [train + heldout]},
+                "languages": {"read": {"en": read}, "kept": {"en": train + heldout}} if domain == "legal" else _NONE,
             }
     facts = {
         "licenses": {name: "Apache-2.0 AND as each distribution states" for name in sources},
@@ -98,7 +103,24 @@ def _corpus(sample: Sample, folder: Path) -> Made:
             {"kept": "general/docs/readme", "num_docs": 1, "head": "A second head."},
         ],
     }
-    return Made(shards=(_file(folder, "dropped.parquet", "dropped", b"x"),), counts={"sources": sources}, facts=facts)
+    columns = ("id", "domain", "source", "split", "reason", "duplicate_of", "text_head")
+    dropped_rows = [
+        dict(zip(columns, (f"{label}/{reason}", *label.split("/"), "train", reason, None, sample.head), strict=True))
+        for label, counts in sources.items()
+        for reason in counts["dropped"]
+    ]
+    made = _parquet(folder, "dropped.parquet", "dropped", dropped_rows, columns)
+    return Made(shards=made.shards, counts={"sources": sources}, facts=facts)
+
+
+_NONE: dict[str, dict[str, int]] = {"read": {}, "kept": {}}
+
+
+def _stages(read: int, dropped: Mapping[str, int], quarantined: int) -> list[dict[str, Any]]:
+    left, rows = read - quarantined, []
+    rows.append({"stage": "read", "in": read, "out": left, "dropped": {}, "quarantined": quarantined, "bytes_out": 9})
+    out = left - sum(dropped.values())
+    return [*rows, {"stage": "near", "in": left, "out": out, "dropped": dropped, "quarantined": 0, "bytes_out": 8}]
 
 
 def _tokens(sample: Sample, corpus: Manifest, folder: Path) -> Made:
@@ -106,7 +128,8 @@ def _tokens(sample: Sample, corpus: Manifest, folder: Path) -> Made:
         name: {"docs": c["kept"]["train"], "tokens": c["kept_bytes"]["train"] // 4, "bytes": c["kept_bytes"]["train"]}
         for name, c in corpus.counts["sources"].items()
     }
-    facts = {"dtype": "uint16", "vocab_size": 4096, "end_token_id": 0}
+    encoder = facts_of("domainlm.bpe", checked_docs=984, checked_strings=1812)
+    facts = {"dtype": "uint16", "vocab_size": 4096, "end_token_id": 0, "encoder": encoder}
     return Made(shards=(_file(folder, "x.bin", "tokens", b"t"),), counts={"sources": counts}, facts=facts)
 
 
@@ -223,8 +246,14 @@ COMPARISON_COLUMNS += ["difference", "low", "high", "p_value", "p_holm", "signif
 
 def make_inputs(workspace: Path, sample: Sample) -> dict[str, Any]:
     """The manifests of a whole run, as `report.page.build` takes them (without `folder`)."""
-    outside = {f"{domain}/{source}": "ab" * 32 for domain in sample.domains for source in SOURCES[domain]}
-    corpus = stage(workspace, "corpus", "demo", outside, lambda f: _corpus(sample, f))
+    reads = {
+        domain: stage(
+            workspace, "read", domain, {f"{domain}/{s}": "ab" * 32 for s in SOURCES[domain]}, lambda f: Made(shards=())
+        )
+        for domain in sample.domains
+    }
+    asked = {f"read/{domain}": made.digest() for domain, made in reads.items()}
+    corpus = stage(workspace, "corpus", "demo", asked, lambda f: _corpus(sample, f))
     read = {"corpus": corpus.digest()}
     tokenizer = stage(workspace, "tokenizer", "demo", read, lambda f: _tokenizer(sample, f))
     read |= {"tokenizer": tokenizer.digest()}
@@ -267,6 +296,7 @@ def make_inputs(workspace: Path, sample: Sample) -> dict[str, Any]:
     return {
         "title": sample.title,
         "run": run,
+        "reads": reads,
         "corpus": corpus,
         "tokenizer": tokenizer,
         "tokens": tokens,

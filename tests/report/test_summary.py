@@ -150,10 +150,13 @@ def test_downsampling_keeps_the_number_of_points_low_and_the_ends_inside(values:
 
 def test_lineage_joins_stages_by_digest_and_leaves_out_implied_arrows(report_of: ReportOf) -> None:
     inputs = report_of().inputs
-    manifests = [inputs["corpus"], inputs["tokenizer"], inputs["tokens"], *inputs["mixes"].values()]
+    reads = inputs["reads"]
+    manifests = [*reads.values(), inputs["corpus"], inputs["tokenizer"], inputs["tokens"], *inputs["mixes"].values()]
     links, outside = lineage.edges(manifests)
     assert ("corpus/demo", "tokens/demo") in links and ("tokens/demo", "mix/pure") in links
-    assert {stage: set(names) for stage, names in outside.items()} == {"corpus/demo": set(inputs["corpus"].inputs)}
+    assert {stage: set(names) for stage, names in outside.items()} == {
+        f"read/{domain}": set(made.inputs) for domain, made in reads.items()
+    }
     graph = lineage._graph(manifests)
     ends = {(route[0], route[-1]) for route in graph["routes"]}
     assert ("tokenizer/demo", "tokens/demo") in ends and ("corpus/demo", "tokens/demo") not in ends

@@ -189,3 +189,27 @@ def test_a_wrong_spec_is_not_locked(edit, project: Path) -> None:
     with pytest.raises(SpecError):
         lock(LAW)
     assert not (project / "data_specs/locks").exists()
+
+
+def test_what_the_hub_does_not_have_is_told_with_its_place(hub, edit) -> None:
+    edit("domains/law", "hf:./data/law", "hf:owner/none")
+    with pytest.raises(DataError, match=rf"^{LAW}:8:10: sources.1.uri: hf:owner/none: .* has no such dataset"):
+        lock(LAW)
+
+
+def test_what_lies_behind_a_url_is_locked_by_what_its_server_says_of_it(edit, project: Path) -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/locked/a.jsonl", b'{"text": "one"}\n')
+    edit("domains/law", "data/law/*.jsonl", "memory://locked")
+    lock(LAW)
+    (mark,) = load_lock(project, "domain", "law").files["memory://locked"].values()
+    assert mark.startswith("16 bytes, created ")
+    assert check(LAW) == []
+    memory.pipe("/locked/a.jsonl", b'{"text": "two"}\n')
+    with pytest.raises(SpecError, match=r"sources.0.uri\n  got:  memory://locked: a.jsonl is not the same"):
+        check(LAW)
+    memory.rm("/locked", recursive=True)
+    with pytest.raises(DataError, match=rf"^{LAW}:5:10: sources.0.uri: memory://locked: no file is there"):
+        check(LAW)

@@ -62,8 +62,8 @@ def test_a_file_that_is_no_yaml_hides_no_mistake_of_another(edit, problems_of) -
 
 
 def test_a_validator_of_several_fields_speaks_beside_a_mistake_elsewhere(edit, problems_of) -> None:
-    edit("runs/trial", "batch_tokens: 4096", "batch_tokens: 4000\n    colour: red")
-    assert [p.key for p in problems_of(RUN)] == ["recipes.make.batch_tokens", "recipes.make.colour"]
+    edit("runs/trial", "batch_tokens: 4096", "batch_tokens: 4000\n    hue: red")
+    assert [p.key for p in problems_of(RUN)] == ["recipes.make.batch_tokens", "recipes.make.hue"]
 
 
 def test_a_circle_of_starts_is_told_once(edit, problems_of) -> None:
@@ -136,10 +136,10 @@ def test_a_variable_of_the_environment_is_filled_in(edit, problems_of, project: 
 
 
 def test_files_that_no_reader_knows_are_told(edit, problems_of, project: Path) -> None:
-    (project / "data/law/a.csv").write_text("a,b\n")
-    edit("domains/law", "data/law/*.jsonl", "data/law/*.csv")
+    (project / "data/law/a.docx").write_bytes(b"PK")
+    edit("domains/law", "data/law/*.jsonl", "data/law/*.docx")
     (problem,) = problems_of(RUN)
-    assert problem.got == "data/law/*.csv, which matches a.csv"
+    assert problem.got == "data/law/*.docx, which matches a.docx"
     assert problem.fix.startswith("turn it into .jsonl")
 
 

@@ -37,6 +37,16 @@ def test_a_stream_is_its_shards_end_to_end(shards, data):
         stop = data.draw(st.integers(start, first))
         assert stream.tokens(start, stop).tolist() == list(range(start, stop))
         assert stream.begins(start, stop).tolist() == [end for end in ends.tolist() if start <= end < stop]
+        assert start == stop or stream.view(start, stop).tolist() == list(range(start, stop))
+        # Of many places at once, as of each alone; a document begins at every place but 0 at which another ends.
+        starts = np.array(data.draw(st.lists(st.integers(1, max(first, 1)), max_size=8)), np.int64)
+        length = data.draw(st.integers(1, 9))
+        begins, counts = stream.begins_in(starts, length)
+        alone = [stream.begins(at, at + length).tolist() for at in starts.tolist()]
+        assert [found.tolist() for found in np.split(begins, np.cumsum(counts)[:-1])] == (alone or [[]])
+        few = [found.tolist() for found in stream.some_ends(2, 3)]
+        assert set().union(*few) <= {0, *np.cumsum([0, *map(sum, shards)]).tolist(), *ends.tolist()}
+        assert len(ends) > 6 or set().union(*few) >= set(ends.tolist())
 
 
 def test_reading_past_the_end_is_an_error_and_not_a_short_read(tmp_path):

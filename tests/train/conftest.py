@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from tokenizers import Tokenizer, models
 from domainlm import manifest, progress
 from domainlm.manifest import Made, Manifest, Request, shard_of
 from domainlm.mix.budget import build
+from domainlm.mix.pack import batch_of_segments
+from domainlm.records import Batch
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.run import ArchitectureSpec, ModelSpec, RecipeSpec
 from domainlm.tokens.shards import ShardWriter, ends_path
@@ -34,6 +36,23 @@ ARCHITECTURE = ArchitectureSpec(
     num_kv_heads=1,
     max_position=SEQUENCE_TOKENS,
 )
+
+
+def architecture_of(family: str, *, max_position: int = SEQUENCE_TOKENS) -> ArchitectureSpec:
+    """A small model of any family, with grouped heads where it has them."""
+    return ArchitectureSpec.model_validate(
+        {
+            "family": family,
+            "hidden_size": 16,
+            "intermediate_size": 64 if family == "bloom" else 24,
+            "num_layers": 4 if family == "modernbert" else 2,
+            "num_heads": 2,
+            "max_position": max_position,
+        }
+        | ({"num_kv_heads": 1} if family in ("llama", "mistral", "olmo2", "qwen2", "qwen3") else {})
+    )
+
+
 RECIPE = RecipeSpec.model_validate(
     {
         "sequence_tokens": SEQUENCE_TOKENS,
@@ -45,6 +64,28 @@ RECIPE = RecipeSpec.model_validate(
     }
 )
 SCRATCH = ModelSpec(architecture=ARCHITECTURE, mix="test", recipe="test")
+
+
+def packed_batch(
+    tokens_BT: np.ndarray,
+    begins_B: Sequence[Sequence[int]],
+    *,
+    valid_B: Sequence[int] | None = None,
+    next_B: Sequence[int] | None = None,
+    first_row: int = 0,
+) -> Batch:
+    """Rows in which documents begin at `begins_B`, 0 included; all are text, and end with the row, where nothing else
+    is said."""
+    num_rows, num_tokens = tokens_BT.shape
+    return batch_of_segments(
+        tokens_BT,
+        np.array(next_B if next_B is not None else [-1] * num_rows),
+        [begin for begins in begins_B for begin in begins],
+        [len(begins) for begins in begins_B],
+        valid_B if valid_B is not None else [num_tokens] * num_rows,
+        source_B=np.zeros(num_rows, np.int32),
+        row_B=np.arange(first_row, first_row + num_rows),
+    )
 
 
 def request_for(stage: str, **spec: object) -> Request:

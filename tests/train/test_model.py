@@ -52,7 +52,7 @@ def test_a_checkpoint_in_bf16_is_trained_in_fp32(tmp_path: Path):
     made, prepare = scratch()
     prepare(made, "")
     made.bfloat16().save_pretrained(tmp_path)
-    loaded, prepare = models.from_checkpoint(tmp_path, vocab_size=VOCAB_SIZE, sequence_tokens=16)
+    loaded, prepare = models.from_checkpoint(tmp_path, objective="causal", vocab_size=VOCAB_SIZE, sequence_tokens=16)
     assert loaded.model.norm.weight.dtype == torch.bfloat16
     prepare(loaded, "")
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
@@ -65,9 +65,9 @@ def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path: Path):
     prepare(made, "")
     made.save_pretrained(tmp_path)
     with pytest.raises(StageError, match="has 64 embeddings, but the run's tokenizer has 65 tokens"):
-        models.from_checkpoint(tmp_path, vocab_size=65, sequence_tokens=16)
+        models.from_checkpoint(tmp_path, objective="causal", vocab_size=65, sequence_tokens=16)
     with pytest.raises(StageError, match="takes 16 tokens at most: lower `sequence_tokens` 17"):
-        models.from_checkpoint(tmp_path, vocab_size=64, sequence_tokens=17)
+        models.from_checkpoint(tmp_path, objective="causal", vocab_size=64, sequence_tokens=17)
 
 
 def test_a_model_that_the_hub_does_not_give_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from domainlm import progress
 from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest
-from domainlm.specs.run import ParallelSpec
+from domainlm.specs.recipe import ParallelSpec
 from domainlm.train import loop, metrics, stage
 from domainlm.train.parallel import Place
 from domainlm.train.stage import num_ranks, train
@@ -80,31 +81,67 @@ def test_killed_after_it_cleared_its_work_it_does_not_train_again(
     assert train_in(tmp_path / "killed") == whole[0]
 
 
-@pytest.mark.slow
-def test_killed_with_kill_9_it_goes_on_to_the_same_bytes(
-    whole: tuple[Made, Path], train_in: TrainIn, alone: Place, config_of: ConfigOf, tmp_path: Path
-):
-    def kill_all(heard: progress.Progress) -> None:
-        if heard.done == 13:
-            for process in psutil.Process().children(recursive=True):
-                if "domainlm.train.loop" in " ".join(process.cmdline()):
-                    process.kill()
+def killing(at: set[int]) -> Callable[[progress.Progress], None]:
+    """Kills a rank with signal 9 when it is told of a step for the first time."""
 
-    progress.listen(kill_all)
+    def kill(heard: progress.Progress) -> None:
+        if heard.done in at:
+            at.discard(int(heard.done))
+            ranks = [p for p in psutil.Process().children(recursive=True) if "train.loop" in " ".join(p.cmdline())]
+            max(ranks, key=lambda p: p.pid).kill()
+
+    return kill
+
+
+@pytest.mark.slow
+def test_a_rank_killed_with_kill_9_takes_the_rest_down_and_the_stage_goes_on_to_the_same_bytes(
+    whole: tuple[Made, Path], train_in: TrainIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    progress.listen(killing({13, 27}))
     try:
-        with pytest.raises(StageError, match="training of tiny ended with status"):
-            train_in(tmp_path / "killed")
+        assert train_in(tmp_path) == whole[0]
     finally:
         progress.listen(lambda _: None)
-    reached = sorted(path.name for path in (tmp_path / "killed/work/checkpoints").glob("step-*"))
-    assert "step-000000010" <= reached[-1] < f"step-{NUM_STEPS:09d}"
-    shutil.copytree(tmp_path / "killed", tmp_path / "fewer")
-    assert train_in(tmp_path / "killed") == whole[0]
+    assert "it goes on from step-0000000" in capfd.readouterr().out
 
-    # The same checkpoint, gone on with by one rank where two had begun.
-    loop.train(config_of(tmp_path / "fewer", num_steps=NUM_STEPS), alone, [])
-    fewer, two = (metrics.read(folder / metrics.METRICS_NAME) for folder in (tmp_path / "fewer", whole[1]))
-    assert [line.loss for line in fewer] == pytest.approx([line.loss for line in two], rel=1e-5)
+
+@pytest.mark.slow
+def test_ranks_that_die_before_a_new_checkpoint_are_started_again_once(train_in: TrainIn, tmp_path: Path):
+    def kill(heard: progress.Progress) -> None:
+        killing({int(heard.done)})(heard)
+
+    progress.listen(kill)
+    try:
+        with pytest.raises(StageError, match="training of tiny ended with status"):
+            train_in(tmp_path)
+    finally:
+        progress.listen(lambda _: None)
+
+
+@pytest.mark.slow
+def test_told_to_stop_it_ends_within_seconds_with_a_checkpoint(
+    whole: tuple[Made, Path], train_in: TrainIn, tmp_path: Path
+):
+    told_s: list[float] = []
+
+    def stop(heard: progress.Progress) -> None:
+        if heard.done == 17 and not told_s:
+            told_s.append(time.monotonic())
+            (agent,) = [
+                p for p in psutil.Process().children(recursive=True) if "distributed.run" in p.cmdline()[2:3][0]
+            ]
+            agent.terminate()
+
+    progress.listen(stop)
+    try:
+        with pytest.raises(StageError, match="told to stop; a checkpoint holds what was done"):
+            train_in(tmp_path / "told")
+    finally:
+        progress.listen(lambda _: None)
+    assert time.monotonic() - told_s[0] < 30
+    reached = max(path.name for path in (tmp_path / "told/work/checkpoints").glob("step-*"))
+    assert reached >= "step-000000017"
+    assert train_in(tmp_path / "told") == whole[0]
 
 
 @pytest.mark.slow
@@ -130,7 +167,7 @@ def test_a_recipe_that_does_not_fit_its_mix_is_refused(
 
 @pytest.mark.parametrize(("ranks", "batch_rows", "want"), [("auto", 8, 2), ("auto", 7, 1), (3, 7, 3)])
 def test_auto_takes_as_many_ranks_as_divide_a_batch(ranks, batch_rows, want, monkeypatch):
-    monkeypatch.setattr("domainlm.train.stage._num_gpus", lambda: 0)
+    monkeypatch.setattr("domainlm.train.device.num_gpus", lambda: 0)
     assert num_ranks(ParallelSpec(ranks=ranks), batch_rows) == want
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Iterator, Mapping
+from typing import Self
 
-from domainlm.specs.spec import Positive, Spec
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from domainlm.corpus.texts import Texts
+from domainlm.specs.spec import Positive, Spec, check_order
 
 
 class Options(Spec):
@@ -15,15 +21,25 @@ class Options(Spec):
     max_chars: Positive | None = None
     """Longer texts are dropped."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        check_order(self, "min_chars", "max_chars")
+        return self
 
-def reason(text: str, options: Options) -> str | None:
-    """Why `text` is dropped, or None.
 
-    >>> reason("short", Options())
-    'fewer than 200 characters'
+def scores(texts: Texts) -> dict[str, npt.NDArray[np.float32]]:
+    """`chars`: characters."""
+    return {"chars": texts.chars.astype(np.float32)}
+
+
+def drops(
+    scores: Mapping[str, npt.NDArray[np.float32]], options: Options
+) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """The texts that each reason drops.
+
+    >>> [(why, taken.tolist()) for why, taken in drops({"chars": np.float32([5, 300])}, Options())]
+    [('fewer than 200 characters', [True, False])]
     """
-    if len(text) < options.min_chars:
-        return f"fewer than {options.min_chars} characters"
-    if options.max_chars is not None and len(text) > options.max_chars:
-        return f"more than {options.max_chars} characters"
-    return None
+    yield f"fewer than {options.min_chars} characters", scores["chars"] < options.min_chars
+    if options.max_chars is not None:
+        yield f"more than {options.max_chars} characters", scores["chars"] > options.max_chars

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import string
+from collections.abc import Iterator, Mapping
 
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from domainlm.corpus.spans import LETTER, code_point, marks
+from domainlm.corpus.texts import Texts, shares
 from domainlm.specs.spec import Share, Spec
 
-_ASCII_LETTERS = string.ascii_letters.encode()
-_ASCII = bytes(range(128))
-_SPACES = b" \t\n"
+_LETTER = np.uint8(LETTER)
 
 
 class Options(Spec):
@@ -18,27 +22,35 @@ class Options(Spec):
     """Largest share of characters, white space not counted, that are no letters of any alphabet. A guess."""
 
 
-def reason(text: str, options: Options) -> str | None:
-    """Why `text` is dropped, or None.
+def scores(texts: Texts) -> dict[str, npt.NDArray[np.float32]]:
+    """`share`: characters that are no letters, over those that are no blank, tab or line feed."""
+    others_D, seen_D = np.empty((2, len(texts)), np.int64)
+    _count(texts.offsets, texts.data, marks(), others_D, seen_D)
+    return {"share": shares(others_D, seen_D)}
 
-    >>> reason("1,234.56 | 7,890.12", Options())
-    'more than 40% are no letters'
+
+def drops(
+    scores: Mapping[str, npt.NDArray[np.float32]], options: Options
+) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """The texts that the one reason drops.
+
+    >>> [(why, taken.tolist()) for why, taken in drops({"share": np.float32([0.5, 0.3])}, Options())]
+    [('more than 40% are no letters', [True, False])]
     """
-    return f"more than {options.max_share:.0%} are no letters" if share(text) > options.max_share else None
+    yield f"more than {options.max_share:.0%} are no letters", scores["share"] > options.max_share
 
 
-def share(text: str) -> float:
-    """Share of the characters other than white space that are no letters; 0 for an empty text.
-
-    >>> share("ab 12")
-    0.5
-    """
-    utf8 = text.encode()
-    beyond_ascii = utf8.translate(None, _ASCII).decode()
-    num_spaces = sum(map(utf8.count, _SPACES))
-    num_ascii = len(utf8) - len(beyond_ascii.encode()) - num_spaces
-    num_chars = num_ascii + len(beyond_ascii)
-    if num_chars == 0:
-        return 0.0
-    num_letters = len(utf8) - len(utf8.translate(None, _ASCII_LETTERS)) + sum(map(str.isalpha, beyond_ascii))
-    return (num_chars - num_letters) / num_chars
+@numba.njit(nogil=True, cache=True)
+def _count(offsets_D, data, marks, others_D, seen_D):
+    for d in range(others_D.size):
+        others, seen = 0, 0
+        for i in range(offsets_D[d], offsets_D[d + 1]):
+            byte = data[i]
+            if byte < 0x80:
+                if byte != 32 and byte != 9 and byte != 10:
+                    seen += 1
+                    others += (marks[byte] & _LETTER) == 0
+            elif byte >= 0xC0:
+                seen += 1
+                others += (marks[code_point(data, i)] & _LETTER) == 0
+        others_D[d], seen_D[d] = others, seen

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Iterator, Mapping
+from typing import Self
 
-from domainlm.specs.spec import Positive, PositiveFloat, Spec
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from domainlm.corpus.texts import Texts, shares, sums
+from domainlm.specs.spec import Positive, PositiveFloat, Spec, check_order
 
 
 class Options(Spec):
@@ -19,23 +25,31 @@ class Options(Spec):
     max_mean_chars: PositiveFloat = 10.0
     """Texts whose words are longer on average are dropped."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        check_order(self, "min_words", "max_words")
+        check_order(self, "min_mean_chars", "max_mean_chars")
+        return self
 
-def reason(text: str, options: Options) -> str | None:
-    """Why `text` is dropped, or None. Words are what white space separates.
 
-    >>> reason("a b c", Options(min_words=1))
-    'words shorter than 3 characters on average'
-    """
-    words = text.split()
-    if len(words) < options.min_words:
-        return f"fewer than {options.min_words} words"
-    if options.max_words is not None and len(words) > options.max_words:
-        return f"more than {options.max_words} words"
-    if not words:
-        return None
-    mean_chars = sum(map(len, words)) / len(words)
-    if mean_chars < options.min_mean_chars:
-        return f"words shorter than {options.min_mean_chars:g} characters on average"
-    if mean_chars > options.max_mean_chars:
-        return f"words longer than {options.max_mean_chars:g} characters on average"
-    return None
+def scores(texts: Texts) -> dict[str, npt.NDArray[np.float32]]:
+    """`count`: what white space separates; `mean_chars`: characters of those on average, 0 where there are none."""
+    words = texts.words
+    count_D = np.diff(words.first_D)
+    return {
+        "count": count_D.astype(np.float32),
+        "mean_chars": shares(sums(words.chars_W, words.first_D), count_D),
+    }
+
+
+def drops(
+    scores: Mapping[str, npt.NDArray[np.float32]], options: Options
+) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """The texts that each reason drops; no mean is asked of a text without words."""
+    count, mean_chars = scores["count"], scores["mean_chars"]
+    yield f"fewer than {options.min_words} words", count < options.min_words
+    if options.max_words is not None:
+        yield f"more than {options.max_words} words", count > options.max_words
+    short = (mean_chars < options.min_mean_chars) & (count > 0)
+    yield f"words shorter than {options.min_mean_chars:g} characters on average", short
+    yield f"words longer than {options.max_mean_chars:g} characters on average", mean_chars > options.max_mean_chars

@@ -12,7 +12,8 @@ from datatrove.data import Document
 
 from domainlm.corpus.installed import Entry, entries
 from domainlm.corpus.ledger import Ledger
-from domainlm.corpus.readers.careful import CarefulReader, decoded
+from domainlm.corpus.readers.careful import CarefulReader, Fields, decoded
+from domainlm.specs.template import of_field
 
 _Node = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -24,7 +25,7 @@ class InstalledReader(CarefulReader):
 
     def __init__(self, kind: str, ledger: Ledger, *, prefix: str):
         self.entries = {entry.id: entry for entry in entries(kind)}
-        super().__init__(".", tuple(self.entries), ledger, prefix=prefix)
+        super().__init__(".", tuple(self.entries), ledger, Fields(prefix=prefix, text=of_field("text")))
         self.text_of = TEXT_OF[kind]
 
     def read_file(self, filepath: str) -> Iterator[Document]:
@@ -36,8 +37,7 @@ class InstalledReader(CarefulReader):
             self.ledger.quarantine(filepath, 0, f"{type(error).__name__}: {str(error)[:200]}", content)
             return
         if text:
-            place = f"{self.prefix}/{filepath}"
-            document = self.document(text, place, filepath, 0, place)
+            document = self.plain(text, filepath, 0)
             if document is not None:
                 yield document
 

@@ -1,0 +1,21 @@
+"""What every worker process needs, made ready once in the process that they are forked from.
+
+Imports take half a second, and so does the first call of any machine code of ours, whichever it is: numba reads in all
+that it knows.
+"""
+
+from __future__ import annotations
+
+import gc
+
+import datatrove.executor.local
+
+from domainlm.corpus import ingest
+from domainlm.corpus.readers import installed
+
+__all__ = ["datatrove", "ingest", "installed"]
+
+ingest.normalized("a text")
+# A collection would write to every object, and so copy the pages that all of them share.
+gc.freeze()
+gc.set_threshold(20_000)

@@ -1,0 +1,161 @@
+"""The corpus for a terminal: what each stage took in and gave out, how long texts are, and why documents went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from domainlm.manifest import Manifest
+from domainlm.report.wording import amount, count, percent
+
+_BARS = " ▁▂▃▄▅▆▇█"
+TOP_REASONS = 12
+
+
+def stats(corpus: Manifest, tokenizer: Manifest | None, tokens: Manifest | None) -> dict[str, Any]:
+    """By source: documents, bytes and tokens out of each stage, lengths, languages, and why documents went.
+
+    `train_tokens` are counted, where the text was tokenised (`tokens`). `tokens_out` of a stage is its bytes over the
+    tokenizer's bytes per token on the domain's held-out text; None where there is no tokenizer yet.
+    """
+    fertility = tokenizer.facts["fertility"] if tokenizer is not None else {}
+    sources = {}
+    for label, counts in corpus.counts["sources"].items():
+        per_token = fertility.get(label.partition("/")[0], {}).get("bytes_per_token")
+        stages = [
+            row | {"tokens_out": round(row["bytes_out"] / per_token) if per_token else None} for row in counts["stages"]
+        ]
+        trained = tokens.counts["sources"].get(label, {}) if tokens is not None else {}
+        sources[label] = {
+            "stages": stages,
+            "kept": counts["kept"],
+            "quarantined": counts["quarantined"],
+            "dropped": counts["dropped"],
+            "edits": counts["edits"],
+            "lengths": counts["lengths"],
+            "languages": counts["languages"],
+            "train_tokens": trained.get("tokens"),
+        }
+    return {"sources": sources, "largest_clusters": list(corpus.facts["largest_clusters"])}
+
+
+def render(found: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Tables of `stats`."""
+    sources = found["sources"]
+    yield _stage_table(sources)
+    yield _length_table(sources)
+    if any(own["languages"]["read"] for own in sources.values()):
+        yield _language_table(sources)
+    if any(own["edits"] for own in sources.values()):
+        yield _edit_table(sources)
+    yield _reason_table(sources)
+    if found["largest_clusters"]:
+        yield _cluster_table(found["largest_clusters"])
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterator[Sequence[str]], texts: Sequence[int] = (0,)) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number in texts else "right")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _stage_table(sources: Mapping[str, Any]) -> Table:
+    def rows() -> Iterator[Sequence[str]]:
+        for label, own in sources.items():
+            for number, row in enumerate(own["stages"]):
+                num_dropped = sum(row["dropped"].values())
+                tokens = "" if row["tokens_out"] is None else f"≈ {amount(row['tokens_out'])}"
+                yield (
+                    label if number == 0 else "",
+                    row["stage"],
+                    count(row["in"]),
+                    count(num_dropped) if num_dropped else "",
+                    count(row["quarantined"]) if row["quarantined"] else "",
+                    count(row["out"]),
+                    amount(row["bytes_out"]),
+                    tokens,
+                )
+            if own["train_tokens"] is not None:
+                kept = f"{count(own['kept']['train'])} to train on"
+                yield "", kept, "", "", "", "", "", count(own["train_tokens"])
+
+    columns = ("source", "stage", "in", "dropped", "quarantined", "out", "bytes out", "tokens out")
+    return _table("Documents, bytes and tokens at each stage", columns, rows(), texts=(0, 1))
+
+
+def _length_table(sources: Mapping[str, Any]) -> Table:
+    used = [n for own in sources.values() for n, docs in enumerate(own["lengths"]["read"]) if docs]
+    low, high = min(used, default=0), max(used, default=0)
+
+    def rows() -> Iterator[Sequence[str]]:
+        for label, own in sources.items():
+            for name in ("read", "kept"):
+                classes = own["lengths"][name]
+                yield label if name == "read" else "", name, bars(classes[low : high + 1]), _median(classes)
+
+    title = f"Lengths: documents of {amount(2**low)} to {amount(2 ** (high + 1))} bytes, doubling from bar to bar"
+    return _table(title, ("source", "", "shortest to longest", "median class"), rows(), texts=(0, 1, 2))
+
+
+def bars(counts: Sequence[int]) -> str:
+    """Counts as a row of bars, the highest at full height; what is not nought is seen.
+
+    >>> bars([0, 1, 50, 100])
+    ' ▁▄█'
+    """
+    highest = max(counts, default=0)
+    return "".join(_BARS[-(-number * (len(_BARS) - 1) // highest) if highest else 0] for number in counts)
+
+
+def _median(classes: Sequence[int]) -> str:
+    half, seen = sum(classes) / 2, 0
+    for number, docs in enumerate(classes):
+        seen += docs
+        if docs and seen >= half:
+            return f"{amount(2**number)} to {amount(2 ** (number + 1))} bytes"
+    return ""
+
+
+def _language_table(sources: Mapping[str, Any]) -> Table:
+    def rows() -> Iterator[Sequence[str]]:
+        for label, own in sources.items():
+            for name in ("read", "kept"):
+                languages = Counter(own["languages"][name])
+                total = max(languages.total(), 1)
+                shares = ", ".join(f"{language} {percent(n / total)}" for language, n in languages.most_common(5))
+                yield label if name == "read" else "", name, shares or "not asked for"
+
+    return _table("Languages", ("source", "", "share of documents"), rows(), texts=(0, 1, 2))
+
+
+def _edit_table(sources: Mapping[str, Any]) -> Table:
+    rows = (
+        (label, name, count(edit["docs"]), count(edit["times"]))
+        for label, own in sources.items()
+        for name, edit in own["edits"].items()
+    )
+    return _table("What was edited or redacted", ("source", "edit", "in documents", "times"), rows, texts=(0, 1))
+
+
+def _reason_table(sources: Mapping[str, Any]) -> Table:
+    total: Counter[str] = Counter()
+    for own in sources.values():
+        total.update(own["dropped"])
+    rows = (
+        (reason, count(number), ", ".join(label for label, own in sources.items() if reason in own["dropped"]))
+        for reason, number in total.most_common(TOP_REASONS)
+    )
+    return _table("Why documents were dropped", ("reason", "documents", "sources"), rows, texts=(0, 2))
+
+
+def _cluster_table(clusters: Sequence[Mapping[str, Any]]) -> Table:
+    rows = ((c["kept"], count(c["num_docs"]), " ".join(c["head"].split())[:80]) for c in clusters)
+    return _table("Largest clusters of duplicates", ("kept", "documents", "begins"), rows, texts=(0, 2))

@@ -1,0 +1,68 @@
+"""The merges of a byte-level tokenizer, read from its JSON into the kernel's tables, or a stated refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from tokenizers import pre_tokenizers
+
+from domainlm.tokens import kernel
+from domainlm.tokens.kernel import KEPT_BYTES, NO_PAIR, Merges, Words
+from domainlm.tokens.pretoken import Refused
+
+_MIN_WHOLE_BITS = 10
+
+
+def merges(model: Mapping[str, Any]) -> Merges:
+    """The merges of a tokenizer.json's `model`; Refused where it is not byte-level BPE without anything else."""
+    if model.get("type", "BPE") != "BPE":
+        raise Refused(reason=f"model {model['type']}")
+    for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(option):
+            raise Refused(reason=f"model with {option}")
+    vocab: dict[str, int] = model["vocab"]
+    letter_of_byte = _letters()
+    missing = [letter for letter in letter_of_byte if letter not in vocab]
+    if missing:
+        raise Refused(reason=f"a vocabulary without {len(missing)} of the 256 bytes")
+    merged = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+    pairs = np.full((1 << max(4, (4 * len(merged)).bit_length()), 2), NO_PAIR, np.uint64)
+    left, right, into = (
+        np.array([vocab[token] for token in tokens], np.uint64)
+        for tokens in ([a for a, _ in merged], [b for _, b in merged], [a + b for a, b in merged])
+    )
+    kernel.fill_pairs(pairs, left << np.uint64(32) | right, into)
+    whole, whole_bytes = kernel.words(1), 0
+    if model.get("ignore_merges"):
+        whole, whole_bytes = _whole_words(vocab, letter_of_byte)
+    byte_ids = np.array([vocab[letter] for letter in letter_of_byte], np.uint32)
+    return Merges(byte_ids, pairs, whole, whole_bytes)
+
+
+def _letters() -> list[str]:
+    """The letter that stands for each byte in a byte-level vocabulary, as GPT-2 has it."""
+    kept = [byte for byte in range(256) if 0x21 <= byte <= 0x7E or 0xA1 <= byte <= 0xAC or byte >= 0xAE]
+    moved = {byte: chr(256 + n) for n, byte in enumerate(byte for byte in range(256) if byte not in kept)}
+    letters = [moved.get(byte, chr(byte)) for byte in range(256)]
+    assert set(letters) == set(pre_tokenizers.ByteLevel.alphabet())
+    return letters
+
+
+def _whole_words(vocab: Mapping[str, int], letters: list[str]) -> tuple[Words, int]:
+    byte_of_letter = {letter: byte for byte, letter in enumerate(letters)}
+    whole = kernel.words(max(_MIN_WHOLE_BITS, (4 * len(vocab)).bit_length()))
+    longest = kept = 0
+    for token, id_ in vocab.items():
+        # A token with other letters than those of bytes is no piece's.
+        if token and all(letter in byte_of_letter for letter in token):
+            if len(token) > KEPT_BYTES:
+                raise Refused(reason=f"ignore_merges with a token of {len(token)} bytes")
+            text = np.array([byte_of_letter[letter] for letter in token], np.uint8)
+            kernel.keep(whole, text, 0, len(text), np.array([id_], np.uint32), 0, 1)
+            longest = max(longest, len(text))
+            kept += 1
+    if whole.used[0] != kept:
+        raise Refused(reason="ignore_merges with more text in its tokens than the table holds")
+    return whole, longest

@@ -4,9 +4,12 @@ Imports take half a second, and so does the first call of any machine code of ou
 that it knows.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import gc
+
+gc.set_threshold(20_000)  # what is imported stays: there is no garbage to look for
 
 import datatrove.executor.local
 
@@ -18,4 +21,3 @@ __all__ = ["datatrove", "ingest", "installed"]
 ingest.normalized("a text")
 # A collection would write to every object, and so copy the pages that all of them share.
 gc.freeze()
-gc.set_threshold(20_000)

@@ -194,10 +194,10 @@
       const sources = unique(rows.map((d) => d.source));
       const most = d3.rollup(rows, (v) => d3.max(v, (d) => d.read) || 1, (d) => d.source);
       const scaled = rows.map((d) => ({...d, to: 2 * d.from, high: d.read / most.get(d.source), low: d.kept / most.get(d.source)}));
-      const bytes = (n) => d3.format("~s")(n).replace("G", "B");
+      const bytes = (n) => (n < 2 ** 10 ? `${n} B` : n < 2 ** 20 ? `${n / 2 ** 10} KiB` : `${n / 2 ** 20} MiB`);
       const step = 64, head = 22;
       const bars = plot(title, width, {
-        ariaDescription: rows.filter((d) => d.read).map((d) => `${d.source}, from ${bytes(d.from)} bytes: ${d.read} read, ${d.kept} kept`).join("; "),
+        ariaDescription: rows.filter((d) => d.read).map((d) => `${d.source}, from ${bytes(d.from)}: ${d.read} read, ${d.kept} kept`).join("; "),
         height: sources.length * step + 48, marginLeft: 14, marginRight: 14, marginTop: head, marginBottom: 46,
         fy: {axis: null, domain: sources, paddingInner: head / step, paddingOuter: 0},
         x: {type: "log", base: 2, label: "bytes of a document", labelAnchor: "center", labelOffset: 38, labelArrow: "none", tickFormat: bytes, ticks: width < 420 ? 4 : 8},
@@ -207,7 +207,7 @@
           Plot.rectY(scaled, {fy: "source", x1: "from", x2: "to", y: "low", fill: "var(--p-train)", inset: 1}),
           Plot.rectY(scaled.filter((d) => d.read), {
             fy: "source", x1: "from", x2: "to", y: "high", fill: "none", stroke: "var(--soft)", inset: 0.5, pointerEvents: "all",
-            title: (d) => `${d.source}\n${bytes(d.from)} to ${bytes(d.to)} bytes\n${d3.format(",")(d.read)} read, ${d3.format(",")(d.kept)} kept`, ...tipped,
+            title: (d) => `${d.source}\n${bytes(d.from)} to ${bytes(d.to)}\n${d3.format(",")(d.read)} read, ${d3.format(",")(d.kept)} kept`, ...tipped,
           }),
           Plot.text(sources, {fy: (d) => d, text: (d) => d, frameAnchor: "top-left", dy: -16, dx: 2, fontWeight: 600}),
         ],

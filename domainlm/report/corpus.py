@@ -83,7 +83,10 @@ def _sentence(sources: Mapping[str, Counts], reasons: Counter[str]) -> str:
         said += f"{count(reasons.total())} were dropped, most often for: {top}. "
     else:
         said += "None was dropped. "
-    said += f"{count(quarantined)} could not be read as text and are in quarantine. " if quarantined else ""
+    are = "is" if quarantined == 1 else "are"
+    said += (
+        f"{several(quarantined, 'record')} could not be read as text and {are} in quarantine. " if quarantined else ""
+    )
     wrong = [name for name, counts in sources.items() if not _adds_up(counts)]
     return said + (f"The counts of {listing(wrong)} do not add up." if wrong else "The counts of every source add up.")
 

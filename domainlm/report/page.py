@@ -23,7 +23,7 @@ from domainlm.report.section import Section
 from domainlm.report.wording import several
 
 HERE = Path(__file__).parent
-SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js")
+SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "parts.js", "charts.js")
 
 
 def build(

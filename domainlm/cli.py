@@ -20,6 +20,7 @@ import typer
 
 from domainlm.commands import corpus as corpus_commands
 from domainlm.commands import mix as mix_commands
+from domainlm.commands import tokenizer as tokenizer_commands
 from domainlm.commands.options import Engine, InOrder, Json, Model, Shown, Spec, StageId, Workers, Workspace
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ app = typer.Typer(
     epilog="Example: domainlm run data_specs/runs/demo.yaml",
 )
 app.add_typer(corpus_commands.app, help="Read, clean and deduplicate the text of a run; look at what became of it.")
+app.add_typer(tokenizer_commands.app, help="Train or pin the tokenizer of a run; compare tokenizers.")
 app.add_typer(mix_commands.app, help="Write tokens once, and the mix of each model; look at what a mix gives.")
 
 
@@ -263,11 +265,12 @@ def corpus(
     _make("corpus", spec, workspace, workers, progress, as_json, stage=stage)
 
 
-@app.command(epilog="Example: domainlm tokenizer data_specs/runs/demo.yaml")
+@tokenizer_commands.app.command("build", epilog="Example: domainlm tokenizer data_specs/runs/demo.yaml")
 def tokenizer(
     spec: Spec,
     workspace: Workspace = None,
     workers: Workers = None,
+    engine: Engine = None,
     progress: Shown = "bar",
     as_json: Json = False,
     stage: StageId = None,

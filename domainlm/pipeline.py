@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
         *("resiliparse", "xxhash", "zstandard"),
     ),
     "corpus": ("numba", "numpy", "orjson", "pyarrow"),
-    "tokenizer": ("numpy", "pyarrow", "tokenizers", "transformers", "xxhash"),
+    "tokenizer": ("numba", "numpy", "pyarrow", "tokenizers", "transformers", "xxhash"),
     "tokens": ("numba", "numpy", "pyarrow", "tokenizers"),
     "items": ("pyarrow",),
     "mix": ("numpy",),
@@ -366,12 +367,15 @@ def _corpus(run: Run, stage: Stage, finished: Finished, folder: Path, workers: i
 
 
 def _tokenizer(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.corpus.each import each
     from domainlm.specs.lock import revision_of
     from domainlm.tokens.train import train
 
     pretrained = run.tokenizer.pretrained
     revision = revision_of(run, pretrained) if pretrained is not None else None
-    return train(run.tokenizer, finished["corpus"], folder, seed=_seed(run, stage), root=run.root, revision=revision)
+    in_parallel = partial(each, workers=workers, label="tokenizer: learn chunks")
+    asked = {"seed": _seed(run, stage), "root": run.root, "revision": revision, "each": in_parallel}
+    return train(run.tokenizer, finished["corpus"], folder, **asked)
 
 
 def _tokens(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:

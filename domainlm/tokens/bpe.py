@@ -23,7 +23,7 @@ def merges(model: Mapping[str, Any]) -> Merges:
         if model.get(option):
             raise Refused(reason=f"model with {option}")
     vocab: dict[str, int] = model["vocab"]
-    letter_of_byte = _letters()
+    letter_of_byte = letters()
     missing = [letter for letter in letter_of_byte if letter not in vocab]
     if missing:
         raise Refused(reason=f"a vocabulary without {len(missing)} of the 256 bytes")
@@ -41,17 +41,17 @@ def merges(model: Mapping[str, Any]) -> Merges:
     return Merges(byte_ids, pairs, whole, whole_bytes)
 
 
-def _letters() -> list[str]:
+def letters() -> list[str]:
     """The letter that stands for each byte in a byte-level vocabulary, as GPT-2 has it."""
     kept = [byte for byte in range(256) if 0x21 <= byte <= 0x7E or 0xA1 <= byte <= 0xAC or byte >= 0xAE]
     moved = {byte: chr(256 + n) for n, byte in enumerate(byte for byte in range(256) if byte not in kept)}
-    letters = [moved.get(byte, chr(byte)) for byte in range(256)]
-    assert set(letters) == set(pre_tokenizers.ByteLevel.alphabet())
-    return letters
+    found = [moved.get(byte, chr(byte)) for byte in range(256)]
+    assert set(found) == set(pre_tokenizers.ByteLevel.alphabet())
+    return found
 
 
-def _whole_words(vocab: Mapping[str, int], letters: list[str]) -> tuple[Words, int]:
-    byte_of_letter = {letter: byte for byte, letter in enumerate(letters)}
+def _whole_words(vocab: Mapping[str, int], letter_of_byte: list[str]) -> tuple[Words, int]:
+    byte_of_letter = {letter: byte for byte, letter in enumerate(letter_of_byte)}
     whole = kernel.words(max(_MIN_WHOLE_BITS, (4 * len(vocab)).bit_length()))
     longest = kept = 0
     for token, id_ in vocab.items():

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from domainlm.commands import corpus as corpus_commands
+from domainlm.commands import export as export_command
 from domainlm.commands import mix as mix_commands
 from domainlm.commands import tokenizer as tokenizer_commands
 from domainlm.commands.options import Engine, InOrder, Json, Model, Shown, Spec, StageId, Workers, Workspace
@@ -39,6 +40,11 @@ app = typer.Typer(
 app.add_typer(corpus_commands.app, help="Read, clean and deduplicate the text of a run; look at what became of it.")
 app.add_typer(tokenizer_commands.app, help="Train or pin the tokenizer of a run; compare tokenizers.")
 app.add_typer(mix_commands.app, help="Write tokens once, and the mix of each model; look at what a mix gives.")
+
+
+app.command(epilog="Example: domainlm export data_specs/runs/demo.yaml --model legal-51 --dtype int8")(
+    export_command.export
+)
 
 
 def main() -> None:

@@ -330,7 +330,7 @@ def _outside(start: str | None, run: Run) -> dict[str, str]:
     return {start: digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files})}
 
 
-def _weights(run: Run, name: str | None, finished: Finished) -> Path:
+def weights(run: Run, name: str | None, finished: Finished) -> Path:
     """The folder that holds the weights of a model of this run, or of one from outside it."""
     origin = _origin(run, name)
     assert origin is not None
@@ -436,7 +436,7 @@ def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: in
         mix=finished[f"mix/{stage.model}"],
         tokens=finished["tokens"],
         tokenizer=finished["tokenizer"],
-        start=None if model.start is None else _weights(run, model.start, finished),
+        start=None if model.start is None else weights(run, model.start, finished),
         folder=folder,
         seed=_seed(run, stage),
         licenses=finished["corpus"].facts["licenses"],
@@ -449,7 +449,7 @@ def _evaluate(run: Run, stage: Stage, finished: Finished, folder: Path, workers:
     return evaluate(
         run.spec.evaluate,
         name=stage.model,
-        model=_weights(run, stage.model, finished),
+        model=weights(run, stage.model, finished),
         corpus=finished["corpus"],
         items=finished["items"],
         evals=run.root / "evals",

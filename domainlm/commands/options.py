@@ -47,7 +47,10 @@ Model = Annotated[str | None, typer.Option(metavar="NAME", help="Only this model
 class InOrder(TyperGroup):
     """Lists its commands in the order in which a person needs them."""
 
-    order = ("check", "lock", "plan", "models", "run", "corpus", "tokenizer", "mix", "train", "evaluate", "report")
+    order = (
+        *("check", "lock", "plan", "numbers", "models", "run"),
+        *("corpus", "tokenizer", "mix", "train", "evaluate", "report", "export"),
+    )
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self.commands, key=lambda name: self.order.index(name) if name in self.order else len(self.order))

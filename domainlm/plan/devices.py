@@ -14,6 +14,8 @@ class Device:
     """As sold, in units of 10^9; what the driver shows is a little more."""
     peak_flops: float
     """Dense products in bf16, accumulated in fp32, a second. Makers also print twice this, for sparse ones."""
+    watts: float
+    """Power at most (TDP)."""
     source: str
 
 
@@ -23,10 +25,18 @@ USABLE_SHARE = 0.92
 DEVICES = {
     device.name: device
     for device in (
-        Device(name="A100-40GB", memory_bytes=40 * 10**9, peak_flops=312e12, source="NVIDIA A100 data sheet"),
-        Device(name="A100-80GB", memory_bytes=80 * 10**9, peak_flops=312e12, source="NVIDIA A100 data sheet"),
-        Device(name="H100", memory_bytes=80 * 10**9, peak_flops=989e12, source="NVIDIA H100 data sheet, SXM"),
-        Device(name="H200", memory_bytes=141 * 10**9, peak_flops=989e12, source="NVIDIA H200 data sheet, SXM"),
+        Device(
+            name="A100-40GB", memory_bytes=40 * 10**9, peak_flops=312e12, watts=400, source="NVIDIA A100 data sheet"
+        ),
+        Device(
+            name="A100-80GB", memory_bytes=80 * 10**9, peak_flops=312e12, watts=400, source="NVIDIA A100 data sheet"
+        ),
+        Device(
+            name="H100", memory_bytes=80 * 10**9, peak_flops=989e12, watts=700, source="NVIDIA H100 data sheet, SXM"
+        ),
+        Device(
+            name="H200", memory_bytes=141 * 10**9, peak_flops=989e12, watts=700, source="NVIDIA H200 data sheet, SXM"
+        ),
     )
 }
 

@@ -34,6 +34,9 @@ def check_families(run: Reading[RunSpec], root: Path, problems: Problems) -> Non
             want = f"{objective_of(family)}, which trains a {family} such as {origin.model}"
             fix = f"write `objective: {objective_of(family)}`"
             problems.add(run, (*key, "objective"), got=recipe.objective, want=want, fix=fix)
+        if recipe.quantize is not None and family == "gpt2":
+            want = f"nothing: torchao rounds linear layers, and a {family} such as {origin.model} has none"
+            problems.add(run, (*key, "quantize"), got=recipe.quantize, want=want, fix="delete `quantize`")
         if recipe.lora is not None and model.architecture is not None:
             want = f"nothing: {name} is made from scratch, and adapters need weights that they adapt"
             problems.add(run, (*key, "lora"), got="lora", want=want, fix="delete `lora`, or give it to another recipe")

@@ -200,6 +200,9 @@ class RecipeSpec(Spec):
     """`auto`: bf16 where the hardware multiplies in it, else fp32. `fp8`: matrices multiplied in 8 bits, the rest in
     bf16, by torchao on a GPU of compute capability 8.9 or more; slower under about a billion parameters. Weights and
     reductions stay fp32."""
+    quantize: Literal["int8_qat"] | None = None
+    """`int8_qat`: linear layers multiply with weights rounded to int8 while they learn, by torchao: what
+    `domainlm export --dtype int8` stores loses nothing more (arXiv:1712.05877)."""
     checkpointing: Literal["none", "selective", "full"] = "none"
     """Activations that are computed anew in the backward pass instead of kept. `selective`: all but the results of
     matrix products and attention. `full`: all but the input of each layer."""
@@ -238,6 +241,12 @@ class RecipeSpec(Spec):
         if self.lora is not None and self.precision == "fp8":
             want = "`bf16`: adapters are not multiplied in 8 bits"
             raise Mistake("precision", got="fp8 and lora", want=want, changes={"precision": "bf16"})
+        if self.quantize is not None and self.lora is not None:
+            want = "one of `quantize` and `lora`: an adapter's product is in no weight that could be rounded"
+            raise Mistake("quantize", got="both", want=want, fix="delete `quantize`, or delete `lora`")
+        if self.quantize is not None and self.precision == "fp8":
+            want = "`bf16`: weights are rounded to int8 already"
+            raise Mistake("precision", got="fp8 and int8_qat", want=want, changes={"precision": "bf16"})
         if self.parallel.offload and self.optimizer == "adamw8bit":
             want = "`adamw`: 8-bit moments are for the GPU's memory, and offload keeps them in the host's"
             raise Mistake("optimizer", got="adamw8bit and offload", want=want, changes={"optimizer": "adamw"})

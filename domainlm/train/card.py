@@ -1,13 +1,18 @@
-"""The model card: from which model, on which tokens, by which recipe, and under which licences the text came."""
+"""The model card: every section that the hub's template has, said of this model, and nothing left to be filled in.
+
+The trainer writes what it knows; `domainlm export` writes the same card with what was found out since: languages,
+evaluation, hours and energy, and what another number format costs.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from domainlm.specs.recipe import RecipeSpec, ScheduleSpec
-from domainlm.train.config import TrainConfig
+from domainlm.plan.energy import Energy
+from domainlm.specs.recipe import RecipeSpec
+from domainlm.train import card_data, card_procedure
 
 FILE_NAME = "README.md"
 _KINDS = {
@@ -15,74 +20,261 @@ _KINDS = {
     "masked": "A masked language model",
     "span_corruption": "A text-to-text model, trained to fill in spans,",
 }
-_TAGS = {"causal": "text-generation", "masked": "fill-mask", "span_corruption": "text2text-generation"}
+_DIRECT = {
+    "causal": "Continuing text, and scoring how likely a text is.",
+    "masked": "Filling in masked tokens, and representing text.",
+    "span_corruption": "Filling in missing spans of a text.",
+}
 
 
-def card(config: TrainConfig, *, mix: Mapping[str, Any], num_parameters: int, precision: str) -> str:
-    """The README.md of a model folder, with the hub's metadata; `mix` holds the facts of its mix."""
-    recipe = config.recipe
-    schedule = recipe.schedule
-    begun = f"continued pretraining of {config.base_name}" if config.base_name else "pretraining from scratch"
-    tokens = mix["rows"] * mix["sequence_tokens"]
-    num_steps = mix["rows"] // mix["batch_rows"]
-    table = [
-        (name, f"{source['rows'] / mix['rows']:.2%}", f"{source['tokens']:,}", config.licenses.get(name, "not stated"))
-        for name, source in mix["sources"].items()
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A row of the evaluation's table."""
+
+    what: str
+    """Such as `bits per byte, legal`."""
+    metric: str
+    dataset: str
+    value: float
+    interval: tuple[float, float] | None
+    """95%; None where a metric has none."""
+    count: int
+    """Documents or items."""
+    against: str = ""
+    """The difference from the base model, in words; empty where nothing was compared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class About:
+    """What a card tells of."""
+
+    name: str
+    base_name: str | None
+    """What training went on from; None: from scratch."""
+    recipe: RecipeSpec
+    mix: Mapping[str, Any]
+    """The facts of the mix's manifest."""
+    licenses: Mapping[str, str]
+    """By source."""
+    num_parameters: int
+    family: str
+    flops: float
+    precision: str
+    device: str
+    seed: int
+    lineage: Mapping[str, str]
+    """Digest of each stage that the model came from, by the stage's id."""
+    license: str = ""
+    """Under which the model is given on; empty: not said."""
+    languages: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    """Of the hub, among the sources."""
+    energy: Energy | None = None
+    evaluation: Sequence[Measured] = ()
+    stored: Sequence[str] = field(default_factory=tuple)
+    """The section on the number format, in lines of Markdown; empty for the model as it was trained."""
+    quantized: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return int(self.mix["rows"] * self.mix["sequence_tokens"])
+
+    @property
+    def domains(self) -> dict[str, float]:
+        """Share of the rows by domain."""
+        shares: dict[str, float] = {}
+        for source, of in self.mix["sources"].items():
+            domain = source.partition("/")[0]
+            shares[domain] = shares.get(domain, 0.0) + of["rows"] / self.mix["rows"]
+        return shares
+
+
+def card(about: About) -> str:
+    """The README.md of a model folder, metadata included."""
+    body = [
+        f"# {about.name}",
+        "",
+        _summary(about),
+        "",
+        *_details(about),
+        *_uses(about),
+        *_risks(about),
+        *_start(about),
+        *_data(about),
+        *card_procedure.lines(about.recipe, about.mix, about.precision, about.seed),
+        *_evaluation(about),
+        *_environment(about),
+        *about.stored,
+        *_specifications(about),
     ]
-    lines = [
-        *_metadata(config),
-        f"# {config.name}",
+    return card_data.header(about) + "\n".join(body) + "\n"
+
+
+def _summary(about: About) -> str:
+    base = about.base_name
+    begun = f"continued pretraining of {base}" if base else "pretraining from scratch"
+    of = f"{_KINDS[about.recipe.objective]} of {about.num_parameters:,} parameters"
+    return f"{of}: {begun} on {about.tokens:,} tokens, by domainlm."
+
+
+def _details(about: About) -> list[str]:
+    shares = ", ".join(f"{share:.0%} {domain}" for domain, share in about.domains.items())
+    spoken = f"{', '.join(about.languages)}, as found in the training text" if about.languages else ""
+    return [
+        "## Model Details",
         "",
-        f"{_KINDS[recipe.objective]} of {num_parameters:,} parameters: {begun} on {tokens:,} tokens, by domainlm.",
+        f"- **Model type:** {about.family}, {about.recipe.objective} objective",
+        f"- **Trained on:** {shares}",
+        f"- **Language(s):** {spoken or 'those of the training text, of which no filter was asked'}",
+        f"- **Licence:** {about.license or card_data.NO_LICENSE}",
+        f"- **Adapted from:** {about.base_name or 'nothing: its first weights were random'}",
         "",
-        "## Training data",
+    ]
+
+
+def _uses(about: About) -> list[str]:
+    domains = ", ".join(about.domains)
+    return [
+        "## Uses",
+        "",
+        "### Direct Use",
+        "",
+        f"{_DIRECT[about.recipe.objective]} It is a base model: it was not tuned to follow instructions.",
+        "",
+        "### Downstream Use",
+        "",
+        f"Fine-tuning for tasks on text like its training text ({domains}), and as a base to compare others with.",
+        "",
+        "### Out-of-Scope Use",
+        "",
+        "Advice that people act on (legal, medical, financial or other) without a person who answers for it;",
+        "statements of fact without a source; text in languages or domains that its training text does not have;",
+        "finding out about, or making up statements of, real persons.",
+        "",
+    ]
+
+
+def _risks(about: About) -> list[str]:
+    return [
+        "## Bias, Risks, and Limitations",
+        "",
+        "The model repeats what its training text says, errors, opinions and stereotypes included, and writes what is",
+        "false as fluently as what is true. Text of a domain is older than the model and does not know what changed",
+        "since. It may have memorised passages, and what its sources say of persons, where they were not redacted.",
+        "What it gained in its domain may have cost it elsewhere: see Evaluation.",
+        "",
+        "### Recommendations",
+        "",
+        "Judge it on text of your own that it was not trained on, look at what it lost as well as at what it gained,",
+        "tune and filter it before people meet it, and keep a person in the loop where its text has consequences.",
+        "",
+    ]
+
+
+def _start(about: About) -> list[str]:
+    loader, task = card_data.LOADERS[about.recipe.objective]
+    return [
+        "## How to Get Started with the Model",
+        "",
+        "```python",
+        f"from transformers import AutoTokenizer, {loader}",
+        "",
+        'folder = "."  # this folder',
+        f"model, tokenizer = {loader}.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)  # {task}",
+        "```",
+        "",
+    ]
+
+
+def _data(about: About) -> list[str]:
+    rows = [
+        (
+            name,
+            f"{source['rows'] / about.mix['rows']:.2%}",
+            f"{source['tokens']:,}",
+            about.licenses.get(name, "not stated"),
+        )
+        for name, source in about.mix["sources"].items()
+    ]
+    return [
+        "## Training Details",
+        "",
+        "### Training Data",
+        "",
+        "Shares are of the rows that training took; tokens are those that the source has.",
         "",
         "| source | share | tokens | licence |",
         "|---|---:|---:|---|",
-        *("| " + " | ".join(row) + " |" for row in table),
+        *("| " + " | ".join(row) + " |" for row in rows),
         "",
-        "## Recipe",
-        "",
-        f"- objective: {recipe.objective}; rows of {recipe.sequence_tokens:,} tokens, "
-        f"{recipe.batch_tokens:,} tokens a step",
-        f"- {'8-bit ' if recipe.optimizer == 'adamw8bit' else ''}AdamW: betas {recipe.betas[0]:g} and "
-        f"{recipe.betas[1]:g}, decay {recipe.weight_decay:g} on matrices, gradient norm at most {recipe.clip_norm:g}",
-        f"- learning rate: {schedule.shape}, warm-up over {schedule.num_warmup_steps(num_steps) / num_steps:.1%} of "
-        f"the steps to {schedule.peak:g}, then {_then(schedule)}",
-        *_beside(recipe),
-        f"- precision: {precision}, weights in fp32; seed {config.seed}",
-        "",
-        "## Limits",
-        "",
-        "The model repeats what its training text says, errors and bias included, and was not tuned to follow",
-        "instructions. Judge it by the run's report, on text that it was not trained on.",
+        "Documents were filtered, deduplicated and kept apart from held-out text as the run's domains say; its report",
+        "counts what each step took.",
         "",
     ]
-    return "\n".join(lines)
 
 
-def _metadata(config: TrainConfig) -> list[str]:
-    """The hub's YAML header. JSON strings are YAML strings, whatever stands in them."""
-    base = [f"base_model: {json.dumps(config.base_name)}"] if config.base_name else []
-    tag = _TAGS[config.recipe.objective]
-    return ["---", *base, "library_name: transformers", f"pipeline_tag: {tag}", "tags: [domainlm]", "---", ""]
+def _evaluation(about: About) -> list[str]:
+    lines = ["## Evaluation", ""]
+    if not about.evaluation:
+        return [
+            *lines,
+            "This folder was written when training ended, before any evaluation: `domainlm evaluate` makes it, and",
+            "`domainlm export` writes the model with its figures on the card.",
+            "",
+        ]
+    compared = any(row.against for row in about.evaluation)
+    return [
+        *lines,
+        "### Testing Data, Factors & Metrics",
+        "",
+        "Held-out documents of each source, chosen by the hash of their text before training and cut out of it where",
+        "they were repeated there, and lm-eval's tasks. Bits per byte: minus the log-likelihood of a text over its",
+        "bytes, lower is better. Intervals: 95%, by bootstrap over documents or items.",
+        "",
+        "### Results",
+        "",
+        f"| measure | value | 95% interval | items |{' against the base |' if compared else ''}",
+        f"|---|---:|---:|---:|{'---|' if compared else ''}",
+        *_rows(about.evaluation, compared),
+        "",
+    ]
 
 
-def _then(schedule: ScheduleSpec) -> str:
-    if schedule.shape == "constant":
-        return "constant"
-    by = f"by {schedule.plateau:g} " if schedule.plateau is not None else ""
-    return f"{by}down to {schedule.floor:g}"
+def _rows(evaluation: Sequence[Measured], compared: bool) -> Iterator[str]:
+    for row in evaluation:
+        interval = f"{row.interval[0]:.3f} to {row.interval[1]:.3f}" if row.interval is not None else "has none"
+        against = f" {row.against or 'not compared'} |" if compared else ""
+        yield f"| {row.what} | {row.value:.3f} | {interval} | {row.count:,} |{against}"
 
 
-def _beside(recipe: RecipeSpec) -> list[str]:
-    """What else was done: adapters, a frozen phase, an average."""
-    lines = []
-    if recipe.lora is not None:
-        lines.append(f"- LoRA of rank {recipe.lora.rank}, alpha {recipe.lora.alpha:g}, on all linear layers; merged")
-    if recipe.freeze is not None:
-        lines.append("- a first phase in which only embeddings and outer layers learned")
-    if recipe.average is not None:
-        of = f"the last {recipe.average.last} checkpoints" if recipe.average.last else f"decay {recipe.average.ema:g}"
-        lines.append(f"- weights averaged: {of}")
-    return lines
+def _environment(about: About) -> list[str]:
+    took = about.energy.sentence if about.energy is not None else ""
+    untimed = "the hours are in the run's `timing.jsonl`, and `domainlm export` writes them and the energy here"
+    return [
+        "## Environmental Impact",
+        "",
+        f"- **Hardware:** {about.device}",
+        f"- **Compute:** {about.flops:.3g} FLOPs, by the model's own products",
+        f"- **Energy:** {took or untimed}",
+        "",
+        "Training of this model alone: its base, its evaluation and other tries are not counted. The formula and what",
+        "it assumes (power of a device at full load, PUE, grid) are those of arXiv:2302.13971, section 6.",
+        "",
+    ]
+
+
+def _specifications(about: About) -> list[str]:
+    return [
+        "## Technical Specifications",
+        "",
+        f"{about.family}, {about.num_parameters:,} parameters; rows of {about.recipe.sequence_tokens:,} tokens; its "
+        "`config.json` has the rest.",
+        "",
+        "### Lineage",
+        "",
+        "What was made, by the digest of its content: equal digests, equal bytes.",
+        "",
+        "| stage | digest |",
+        "|---|---|",
+        *(f"| {stage} | `{digest}` |" for stage, digest in about.lineage.items()),
+    ]

@@ -19,14 +19,14 @@ from domainlm.errors import DomainLMError, StageError
 from domainlm.manifest import write_atomically
 from domainlm.mix import loader
 from domainlm.plan.shape import flops_per_token
-from domainlm.train import card, checkpoint, export, footprint, metrics, parallel
+from domainlm.train import card, checkpoint, device, export, footprint, metrics, parallel
 from domainlm.train import guard as guards
 from domainlm.train.config import CHECKPOINTS_NAME, ERROR_PREFIX, FACTS_NAME, TrainConfig
 from domainlm.train.guard import Guard, Rollback
 from domainlm.train.parallel import Place
 from domainlm.train.schedule import learning_rate
 from domainlm.train.step import inputs_of, over_ranks, take_step
-from domainlm.train.training import Training, begin, identity
+from domainlm.train.training import Training, begin, done, identity
 
 
 def train(config: TrainConfig, place: Place, told: Sequence[int]) -> bool:
@@ -149,10 +149,7 @@ def finish(training: Training) -> None:
     """Export the model, then say what it was trained with: `facts.json` means that all is there."""
     config, place = training.config, training.place
     num_parameters = sum(p.numel() for name, p in training.model.named_parameters() if ".lora_" not in name)
-    export.export(
-        training,
-        card.card(config, mix=training.mix.facts, num_parameters=num_parameters, precision=training.precision),
-    )
+    export.export(training, card.card(_about(training, num_parameters)))
     if place.rank == 0:
         facts = {
             "num_parameters": num_parameters,
@@ -164,6 +161,27 @@ def finish(training: Training) -> None:
             "strategy": config.recipe.parallel.strategy,
         }
         write_atomically(Path(config.folder) / FACTS_NAME, json.dumps(facts).encode())
+
+
+def _about(training: Training, num_parameters: int) -> card.About:
+    config, mix = training.config, training.mix
+    inputs = {"mix": mix, "tokens": training.tokens, "tokenizer": done(config.tokenizer)}
+    each = flops_per_token(footprint.shape_of(training), config.recipe.sequence_tokens)
+    return card.About(
+        name=config.name,
+        base_name=config.base_name,
+        recipe=config.recipe,
+        mix=mix.facts,
+        licenses=config.licenses,
+        num_parameters=num_parameters,
+        family=training.model.config.model_type,
+        flops=float(each) * mix.facts["rows"] * mix.facts["sequence_tokens"],
+        precision=training.precision,
+        # On how many of them it was trained changes no byte of this folder.
+        device=device.kind(),
+        seed=config.seed,
+        lineage={stage: made.digest() for stage, made in inputs.items()},
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

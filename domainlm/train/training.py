@@ -16,7 +16,7 @@ from domainlm.digest import digest
 from domainlm.errors import StageError
 from domainlm.manifest import Manifest
 from domainlm.mix import remote
-from domainlm.train import average, device, lowbit, model, optimizer, parallel
+from domainlm.train import average, device, lowbit, model, optimizer, parallel, quantize
 from domainlm.train.config import TrainConfig
 from domainlm.train.packed import Setting
 from domainlm.train.parallel import Place
@@ -78,6 +78,8 @@ def begin(config: TrainConfig, place: Place) -> Training:
         lora.adapt(made, recipe.lora, config.seed)
     if precision == "fp8":
         lowbit.to_fp8(made)
+    if recipe.quantize is not None:
+        quantize.make_aware(made)
     # Before they are sharded, which gives them other classes; by module, for their parameters become others too.
     layers = [layer for _, layer in model.layers(made)]
     learner = model.Learner(made, objective.logits)

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from huggingface_hub import ModelCard
 
 from domainlm import pipeline
 from domainlm.specs.project import load_run
+
+from ..export.whole_card import check_whole
 
 ROOT = Path(__file__).parents[2]
 SPEC = "data_specs/runs/tiny.yaml"
@@ -64,6 +67,32 @@ def test_a_finished_run_does_nothing_and_does_not_even_import_prefect(project: P
     stages = [stage.id for stage in pipeline.stages(load_run(project / SPEC))]
     assert sorted(json.loads(ran.stdout)["stages"]) == sorted(stages)
     assert sorted((path, path.stat().st_mtime_ns) for path in (project / "workspace").rglob("*")) == before
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_model_of_a_finished_run_is_exported_with_its_costs_and_a_whole_card(project: Path) -> None:
+    command = [sys.executable, "-m", "domainlm", "export", SPEC, "--model", "adapted", "--license", "apache-2.0"]
+    command += ["--dtype", "int8", "--dtype", "gguf-f16", "--json", "--progress", "none"]
+    ran = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=200)
+    assert ran.returncode == 0, ran.stderr
+    int8, gguf = json.loads(ran.stdout)["exports"]
+    assert (int8["dtype"], gguf["dtype"]) == ("int8", "gguf-f16")
+    assert int8["weight_bytes"]["exported"] < int8["weight_bytes"]["original"]
+    assert {of["domain"] for of in int8["difference"]["heldout"]} == {"legal", "general"}
+    for of in int8["difference"]["heldout"]:
+        assert of["low"] <= of["difference"] <= of["high"]
+    assert set(int8["difference"]["microseconds_per_token"]) == {"original", "exported"}
+    assert gguf["difference"]["microseconds_per_token"] == {}
+    text = Path(int8["folder"], "README.md").read_text()
+    card = ModelCard(text)
+    assert check_whole(card) == []
+    assert (card.data.license, card.data.pipeline_tag) == ("apache-2.0", "text-generation")
+    assert {result.metric_type for result in card.data.eval_results} >= {"bits_per_byte"}
+    assert card.data.get("co2_eq_emissions")["emissions"] > 0
+    assert "| legal/text |" in text and "CC0-1.0 |" in text
+    assert re.search(r"against base, [+-]\d\.\d+ to [+-]\d\.\d+, (not )?significant", text)
+    assert re.search(r"^\| train/adapted \| `[0-9a-f]{64}` \|$", text, re.MULTILINE)
+    assert "**int8**: linear layers in int8" in text
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -14,9 +14,7 @@ SECTIONS = (
     *("Environmental Impact", "Technical Specifications", "Lineage"),
 )
 METADATA = ("license", "library_name", "pipeline_tag", "tags")
-PLACEHOLDER = re.compile(
-    r"more information|needed\]|\[[A-Z][a-z]+ here\]|\bTBD\b|\bTODO\b|\bNone\b|\bnan\b|\{\w*\}", re.I
-)
+PLACEHOLDER = re.compile(r"[Mm]ore [Ii]nformation|[Nn]eeded\]|\bTBD\b|\bTODO\b|\bNone\b|\bnan\b|\{\w*\}")
 
 
 def check_whole(card: ModelCard) -> list[str]:

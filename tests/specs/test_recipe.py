@@ -70,6 +70,12 @@ RECIPES = [
         "freeze",
         "one of `lora` and `freeze`: with adapters all else is frozen already",
     ),
+    (
+        {"lora": {}, "quantize": "int8_qat"},
+        "quantize",
+        "one of `quantize` and `lora`: an adapter's product is in no weight that could be rounded",
+    ),
+    ({"quantize": "int8_qat", "precision": "fp8"}, "precision", "`bf16`: weights are rounded to int8 already"),
     ({"lora": {}, "precision": "fp8"}, "precision", "`bf16`: adapters are not multiplied in 8 bits"),
     (
         {"optimizer": "adamw8bit", "parallel": {"offload": True}},

@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("check", "lock", "plan", "models", "run", "corpus", "tokenizer", "mix", "train", "evaluate", "report")
+COMMANDS = (
+    "check",
+    "lock",
+    "plan",
+    "models",
+    "run",
+    "corpus",
+    "tokenizer",
+    "mix",
+    "train",
+    "evaluate",
+    "report",
+    "export",
+)
 SPEC = "data_specs/runs/tiny.yaml"
 
 

@@ -1,4 +1,5 @@
-"""The command `domainlm`: specs in, finished stages out. Exit codes: 0 done, 2 the spec or usage is wrong, 1 else.
+"""The command `domainlm`: specs in, finished stages out. Exit codes: 0 done, 2 the spec or usage is wrong, 3 a gate is
+not passed, 1 else.
 
 What a command needs is imported inside it, so that help and mistakes come at once. The file is long because each
 command writes out its options: that is what its help is made of. What looks at finished stages is in `commands/`.
@@ -12,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,6 +21,7 @@ import typer
 
 from domainlm.commands import corpus as corpus_commands
 from domainlm.commands import export as export_command
+from domainlm.commands import evaluate as evaluate_commands
 from domainlm.commands import mix as mix_commands
 from domainlm.commands import tokenizer as tokenizer_commands
 from domainlm.commands.options import Engine, InOrder, Json, Model, Shown, Spec, StageId, Workers, Workspace
@@ -39,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(corpus_commands.app, help="Read, clean and deduplicate the text of a run; look at what became of it.")
 app.add_typer(tokenizer_commands.app, help="Train or pin the tokenizer of a run; compare tokenizers.")
+app.add_typer(evaluate_commands.app, help="Evaluate the models of a run, compare them, and judge them.")
 app.add_typer(mix_commands.app, help="Write tokens once, and the mix of each model; look at what a mix gives.")
 
 
@@ -236,7 +239,8 @@ def run(
 
     Stages whose spec, code and inputs are as before are skipped; what was interrupted goes on.
     """
-    from domainlm import pipeline
+    from domainlm import outcome, pipeline
+    from domainlm.errors import GateError
     from domainlm.specs.project import load_run
 
     asked = load_run(spec)
@@ -245,7 +249,8 @@ def run(
     if len(finished) < len(pipeline.stages(asked)):
         from flows import local
 
-        with _working(progress):
+        # A gate that is not passed is told below, after the table.
+        with _working(progress), suppress(GateError):
             local.adapt(str(spec), place, workers=workers, verbose=verbose)
         finished = pipeline.done(asked, place)
     if as_json:
@@ -255,6 +260,8 @@ def run(
         print(json.dumps({"run": asked.spec.name, "stages": stages, "summary": summary, "report": report}))
     else:
         _print_result(finished["report"])
+    if asked.spec.gate is not None:
+        outcome.require(outcome.judged(asked, finished["compare"]))
 
 
 @corpus_commands.app.command("build", epilog="Example: domainlm corpus data_specs/runs/demo.yaml")
@@ -317,7 +324,7 @@ def train(
     _make("train", spec, workspace, workers, progress, as_json, model=model, stage=stage)
 
 
-@app.command(epilog="Example: domainlm evaluate data_specs/runs/demo.yaml --model base")
+@evaluate_commands.app.command("build", epilog="Example: domainlm evaluate data_specs/runs/demo.yaml --model base")
 def evaluate(
     spec: Spec,
     model: Model = None,

@@ -4,7 +4,8 @@ DomainLMError
 ├── SpecError       a YAML file (or an option) is wrong; a person mends it; exit code 2
 ├── DataError       input that cannot be read at all, or counts that do not add up
 ├── ManifestError   something on disk is not what its manifest says
-└── StageError      a stage, or a process it started, failed
+├── StageError      a stage, or a process it started, failed
+└── GateError       a model does not hold what its gate asks; exit code 3
 """
 
 from __future__ import annotations
@@ -67,3 +68,9 @@ class ManifestError(DomainLMError):
 
 class StageError(DomainLMError):
     """A stage, or a process that it started, failed."""
+
+
+class GateError(DomainLMError):
+    """A model was measured, and does not hold what its gate asks."""
+
+    exit_code = 3

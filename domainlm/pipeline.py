@@ -289,7 +289,7 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             asked = {path.relative_to(evals).as_posix(): file_digest(path) for path in tasks}
             return spec.evaluate, _outside(_origin(run, stage.model), run) | {"evals": digest(asked)}
         case "compare":
-            return {"pairs": _pairs(run), "bootstrap_samples": spec.evaluate.bootstrap_samples}, {}
+            return {"pairs": pairs(run), "bootstrap_samples": spec.evaluate.bootstrap_samples}, {}
         case "report":
             from domainlm.report.page import assets_digest
 
@@ -311,7 +311,7 @@ def _rows(recipe: RecipeSpec) -> dict[str, int]:
     }
 
 
-def _pairs(run: Run) -> list[tuple[str, str]]:
+def pairs(run: Run) -> list[tuple[str, str]]:
     """(base, adapted) for each model that continues another of this run."""
     models = run.spec.models
     return [(model.start, name) for name, model in models.items() if model.start in models and model.start]
@@ -462,7 +462,7 @@ def _compare(run: Run, stage: Stage, finished: Finished, folder: Path, workers: 
     from domainlm.evaluate.compare import compare
 
     evaluations = {need.partition("/")[2]: finished[need] for need in stage.needs}
-    return compare(run.spec.evaluate, pairs=_pairs(run), evaluations=evaluations, folder=folder, seed=_seed(run, stage))
+    return compare(run.spec.evaluate, pairs=pairs(run), evaluations=evaluations, folder=folder, seed=_seed(run, stage))
 
 
 def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:

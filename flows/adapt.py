@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
+from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from domainlm import manifest, pipeline, progress
+from domainlm import manifest, outcome, pipeline, progress
 from domainlm.specs.project import load_run
 from flows import corpus, evaluate, mix, report, tokenizer, train
 from flows.stage import Make
@@ -29,7 +30,7 @@ MAKE: dict[str, Make] = {
 
 @flow(name="adapt", persist_result=False, result_serializer="json")
 def adapt(spec: str, workspace: str | None = None, workers: int | None = None) -> dict[str, str]:
-    """Run all stages of a run; returns the folder of each by its id.
+    """Run all stages of a run; returns the folder of each by its id. Fails where a model does not pass its gate.
 
     `spec`: path of a run spec. `workspace`: where stages are kept, by default the project's `workspace`.
     `workers`: processes at work, by default one a core.
@@ -52,7 +53,22 @@ def adapt(spec: str, workspace: str | None = None, workers: int | None = None) -
     assert made is not None
     summary = json.loads(made.only("summary").read_bytes())
     create_markdown_artifact(markdown(summary, made.only("page")), key="result", description=summary["title"])
+    if run.spec.gate is not None:
+        gate(spec, folders["compare"])
     return folders
+
+
+@task(name="gate", cache_policy=NO_CACHE, persist_result=False, result_serializer="json")
+def gate(spec: str, comparison: str) -> None:
+    """Fails, and with it the run, where a model does not hold what the spec's gate asks; an artifact says what.
+
+    `spec`: path of a run spec. `comparison`: folder of its finished stage `compare`.
+    """
+    checks = outcome.judged(load_run(Path(spec)), manifest.read(Path(comparison)))
+    lines = [f"| {c.model} | {'passed' if c.passed else '**not passed**'} | {c} |" for c in checks]
+    table = "\n".join(["| model | gate | check |", "| --- | --- | --- |", *lines])
+    create_markdown_artifact(table, key="gate", description="Whether the models may be deployed")
+    outcome.require(checks)
 
 
 def markdown(summary: Mapping[str, Any], page: Path) -> str:

@@ -7,7 +7,6 @@ Holm's method over all rows of the pair. What is not significant after that is c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ import numpy as np
 from domainlm.digest import seed_for
 from domainlm.errors import DataError
 from domainlm.evaluate import store
-from domainlm.evaluate.bootstrap import Floats, holm, paired_interval, sign_flip_p_value
+from domainlm.evaluate.bootstrap import Floats, holm, mcnemar_p_value, paired_interval, sign_flip_p_value
+from domainlm.evaluate.columns import Column, Key, columns_of, interval_seed
+from domainlm.evaluate.exchange import exchanges
 from domainlm.evaluate.suites import verdict
 from domainlm.manifest import Made, Manifest, shard_of
 from domainlm.progress import tell
@@ -27,20 +28,6 @@ FLIPS_PER_ROW = 100
 """Sign flips are at least so many times the rows of a pair: the least p-value, times the rows, stays below 1 / 100."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Column:
-    """One metric of one model, item by item."""
-
-    higher_is_better: bool
-    items: tuple[str, ...]
-    numerators: Floats
-    denominators: Floats
-
-
-Key = tuple[str, str, str, str]
-"""suite, task, source, metric"""
-
-
 def compare(
     spec: EvaluateSpec,
     *,
@@ -49,55 +36,34 @@ def compare(
     folder: Path,
     seed: int,
 ) -> Made:
-    """`comparison.parquet`: a row for each pair and each metric that both models have.
+    """`comparison.parquet`: a row for each pair and each metric that both models have; `exchange.parquet`: what each
+    pair won in a domain, lost in general, and won for each bit lost.
 
     Raises DataError where two models were scored on different documents or items.
     """
-    columns = {name: _columns(evaluations[name]) for pair in pairs for name in pair}
+    columns = {name: columns_of(evaluations[name]) for pair in pairs for name in pair}
     rows: list[dict[str, Any]] = []
+    exchanged: list[dict[str, Any]] = []
     one_sided = {}
     for number, (base, adapted) in enumerate(pairs):
         left, right = columns[base], columns[adapted]
-        rows += _pair(spec, base, left, adapted, right, seed)
+        compared = _pair(spec, base, left, adapted, right, seed)
+        exchanged += exchanges(compared, left, right, spec.bootstrap_samples, seed)
+        rows += compared
         missing = sorted("/".join(filter(None, key)) for key in left.keys() ^ right.keys())
         if missing:
             one_sided[f"{base} : {adapted}"] = missing
         tell("compare", number + 1, len(pairs), "pairs")
-    path = folder / "comparison.parquet"
+    path, exchange = folder / "comparison.parquet", folder / "exchange.parquet"
     store.write(path, rows, store.COMPARISON)
+    store.write(exchange, exchanged, store.EXCHANGE)
     return Made(
-        shards=(shard_of(path, folder, "comparison", num_docs=len(rows)),),
+        shards=(
+            shard_of(path, folder, "comparison", num_docs=len(rows)),
+            shard_of(exchange, folder, "exchange", num_docs=len(exchanged)),
+        ),
         counts={"rows": len(rows), "significant": sum(row["significant"] for row in rows)},
         facts={"alpha": ALPHA, "correction": "holm", "in_one_model_only": one_sided},
-    )
-
-
-def _columns(evaluation: Manifest) -> dict[Key, Column]:
-    """All metrics of a model, by key, item by item, items sorted by name."""
-    sums: dict[Key, list[tuple[str, float, float]]] = {}
-    for row in store.read(evaluation.only("documents")):
-        metric, pair = row["metric"], store.measured(row)
-        whole, part = (row["domain"], metric, "", metric), (row["domain"], metric, row["source"], metric)
-        sums.setdefault(whole, []).append((f"{row['source']}/{row['id']}", *pair))
-        sums.setdefault(part, []).append((row["id"], *pair))
-    for row in store.read(evaluation.only("samples")):
-        sums.setdefault((row["suite"], row["task"], "", row["metric"]), []).append(
-            (row["item"], row["numerator"], row["denominator"])
-        )
-    better = {
-        (result.suite, result.task, result.source, result.metric): result.higher_is_better
-        for result in store.read_results(evaluation.only("results"))
-    }
-    return {key: _column(sorted(items, key=lambda item: item[0]), better[key]) for key, items in sums.items()}
-
-
-def _column(items: Sequence[tuple[str, float, float]], higher_is_better: bool) -> Column:
-    names, numerators, denominators = zip(*items, strict=True)
-    return Column(
-        higher_is_better=higher_is_better,
-        items=names,
-        numerators=np.array(numerators, dtype=np.float64),
-        denominators=np.array(denominators, dtype=np.float64),
     )
 
 
@@ -121,18 +87,25 @@ def _pair(
 def _difference(key: Key, left: Column, right: Column, num_samples: int, num_flips: int, seed: int) -> dict[str, Any]:
     if left.items != right.items or not np.array_equal(left.denominators, right.denominators):
         raise DataError(f"{'/'.join(filter(None, key))}: the two models were not scored on the same documents or items")
-    # Seeded by what is compared, not by who: the same items are drawn for every pair.
-    interval_seed, flip_seed = (seed_for(seed, "compare", purpose, *key) for purpose in ("interval", "flip"))
-    low, high = paired_interval(left.numerators, right.numerators, left.denominators, num_samples, interval_seed)
+    drawn = interval_seed(seed, key)
+    low, high = paired_interval(left.numerators, right.numerators, left.denominators, num_samples, drawn)
     total = left.denominators.sum()
     differences = right.numerators - left.numerators
+    test, p_value = _test(differences, left.denominators, num_flips, seed_for(seed, "compare", "flip", *key))
     return {
         "base_value": float(left.numerators.sum() / total),
         "adapted_value": float(right.numerators.sum() / total),
         "difference": float(differences.sum() / total),
         "low": low,
         "high": high,
-        "p_value": sign_flip_p_value(differences, num_flips, flip_seed),
+        "p_value": p_value,
+        "test": test,
         "num_items": len(left.items),
         "higher_is_better": left.higher_is_better,
     }
+
+
+def _test(differences: Floats, denominators: Floats, num_flips: int, seed: int) -> tuple[str, float]:
+    if np.isin(differences, (-1, 0, 1)).all() and (denominators == 1).all():
+        return "mcnemar", mcnemar_p_value(int((differences < 0).sum()), int((differences > 0).sum()))
+    return "sign_flip", sign_flip_p_value(differences, num_flips, seed)

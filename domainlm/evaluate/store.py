@@ -72,14 +72,35 @@ COMPARISON = _schema(
     ("difference", REAL, "adapted_value - base_value"),
     ("low", REAL, "lower end of the difference's 95% paired bootstrap interval"),
     ("high", REAL, "upper end of the interval"),
-    ("p_value", REAL, "two-sided, by flipping the signs of the items' differences"),
+    ("p_value", REAL, "two-sided, by `test`"),
     ("p_holm", REAL, "p_value after Holm's correction over all rows of the pair"),
     ("significant", FLAG, "p_holm < 0.05"),
+    ("test", TEXT, "`mcnemar` (exact) where items are right or wrong, else `sign_flip` of the items' differences"),
     ("num_items", WHOLE, "documents or items that are compared"),
     ("higher_is_better", FLAG, "whether more is better"),
     ("verdict", TEXT, "gain, loss (of a domain), forgetting, backward transfer (of general text), or not significant"),
 )
 """`comparison.parquet`: one row for each pair of models, task, metric and source."""
+
+EXCHANGE = _schema(
+    ("base", TEXT, "name of the model compared with"),
+    ("adapted", TEXT, "name of the model compared"),
+    ("domain", TEXT, "domain of the run that is not general"),
+    ("general", TEXT, "general domain of the run"),
+    ("metric", TEXT, "`bits_per_byte`, or the objective's loss"),
+    ("gain", REAL, "domain won: base - adapted on the domain's held-out text, in the metric's unit"),
+    ("gain_low", REAL, "lower end of its 95% paired bootstrap interval"),
+    ("gain_high", REAL, "upper end"),
+    ("gain_significant", FLAG, "whether the domain's difference is significant after Holm's correction"),
+    ("forgetting", REAL, "general lost: adapted - base on the general domain's held-out text"),
+    ("forgetting_low", REAL, "lower end of its 95% paired bootstrap interval"),
+    ("forgetting_high", REAL, "upper end"),
+    ("forgetting_significant", FLAG, "whether the general domain's difference is significant after Holm's correction"),
+    ("rate", REAL, "gain / forgetting: bits won for each bit lost; infinite where nothing is lost"),
+    ("rate_low", REAL, "lower end of its 95% bootstrap interval"),
+    ("rate_high", REAL, "upper end; infinite where the loss may be nothing"),
+)
+"""`exchange.parquet`: one row for each pair of models, domain and general domain."""
 
 
 BITS = "bits_per_byte"

@@ -14,6 +14,7 @@ from domainlm.specs.domain import DomainSpec
 from domainlm.specs.fit import check_budgets, check_lengths, check_pretrained, check_starts, check_vocabulary
 from domainlm.specs.fit_recipe import check_families, check_steps
 from domainlm.specs.flow import line, one_of, shown
+from domainlm.specs.gating import check_gate
 from domainlm.specs.inputs import check_inputs
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.mixing import check_mix
@@ -180,5 +181,6 @@ def _check_together(found: Readings, root: Path, problems: Problems) -> None:
     check_budgets(run, found.mixes, problems)
     check_families(run, root, problems)
     check_steps(run, found.mixes, problems)
+    check_gate(run, problems)
     if found.tokenizer is not None and found.tokenizer.spec is not None:
         found.warnings += check_vocabulary(run, found.tokenizer, root, problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -67,6 +67,22 @@ class EvaluateSpec(Spec):
         return self
 
 
+class GateSpec(Spec):
+    """What a model must hold before it is deployed: more in its domain, and nothing that matters lost in general.
+
+    Both are judged by 95% paired bootstrap intervals of bits per byte against the model it starts from. What was not
+    measured is not held.
+    """
+
+    tolerance: Annotated[float, Field(ge=0)] = 0.02
+    """Bits per byte that may be lost in general: the upper end of the loss's interval lies below it. A guess."""
+    models: tuple[Name, ...] = ()
+    """Which models; by default each that continues another of this run."""
+    domains: tuple[Name, ...] = ()
+    """Where the lower end of the gain's interval lies above nought; by default the domains of a model's mix that are
+    not general."""
+
+
 class RunSpec(Spec):
     """One run, from text to report."""
 
@@ -86,6 +102,8 @@ class RunSpec(Spec):
     """The models, by name, in the order of the report; the first is what the others are compared with."""
     evaluate: EvaluateSpec = EvaluateSpec()
     """How the models are judged."""
+    gate: GateSpec | None = None
+    """What they must hold: a run ends with exit code 3, and its flow as failed, where one does not."""
 
     @model_validator(mode="after")
     def _models_compare(self) -> Self:

@@ -23,6 +23,7 @@ from domainlm.commands import corpus as corpus_commands
 from domainlm.commands import export as export_command
 from domainlm.commands import evaluate as evaluate_commands
 from domainlm.commands import mix as mix_commands
+from domainlm.commands import results as result_commands
 from domainlm.commands import tokenizer as tokenizer_commands
 from domainlm.commands.options import Engine, InOrder, Json, Model, Shown, Spec, StageId, Workers, Workspace
 
@@ -43,6 +44,7 @@ app.add_typer(corpus_commands.app, help="Read, clean and deduplicate the text of
 app.add_typer(tokenizer_commands.app, help="Train or pin the tokenizer of a run; compare tokenizers.")
 app.add_typer(evaluate_commands.app, help="Evaluate the models of a run, compare them, and judge them.")
 app.add_typer(mix_commands.app, help="Write tokens once, and the mix of each model; look at what a mix gives.")
+app.add_typer(result_commands.app, help="List what all runs gave, or ask it in SQL.")
 
 
 app.command(epilog="Example: domainlm export data_specs/runs/demo.yaml --model legal-51 --dtype int8")(
@@ -253,6 +255,7 @@ def run(
         with _working(progress), suppress(GateError):
             local.adapt(str(spec), place, workers=workers, verbose=verbose)
         finished = pipeline.done(asked, place)
+    outcome.record(asked, finished, outcome.store_at(None, place))
     if as_json:
         stages = {stage_id: {"folder": str(m.folder), "digest": m.digest()} for stage_id, m in finished.items()}
         summary = json.loads(finished["report"].only("summary").read_bytes())
@@ -336,9 +339,16 @@ def evaluate(
 ) -> None:
     """Evaluate the models of a run, and compare them.
 
-    With --model, one model is evaluated and nothing is compared.
+    With --model, one model is evaluated and nothing is compared. What was compared is added to the store of results.
     """
     _make("evaluate", spec, workspace, workers, progress, as_json, model=model, stage=stage)
+    if model is None and stage is None:
+        from domainlm import outcome, pipeline
+        from domainlm.specs.project import load_run
+
+        run = load_run(spec)
+        place = pipeline.place(run, workspace)
+        outcome.record(run, pipeline.done(run, place), outcome.store_at(None, place))
 
 
 @app.command(epilog="Example: domainlm report data_specs/runs/demo.yaml")

@@ -1,14 +1,17 @@
-"""What follows a run that is finished: whether its models pass their gate."""
+"""What follows a run that is finished: whether its models pass their gate, and its place in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from domainlm import pipeline
 from domainlm.errors import GateError, StageError
 from domainlm.evaluate import gate, store
 from domainlm.evaluate.suites import GENERAL, belongs
-from domainlm.manifest import Manifest
+from domainlm.manifest import Manifest, write_atomically
 from domainlm.specs.project import Run
 from domainlm.specs.run import GateSpec
 
@@ -57,3 +60,49 @@ def require(checks: Sequence[gate.Check]) -> None:
     if failed:
         names = ", ".join(dict.fromkeys(check.model for check in failed))
         raise GateError("\n".join([f"the gate is not passed by {names}", *map(str, failed)]))
+
+
+MEASURED = frozenset({"corpus", "tokenizer", "evaluate", "compare"})
+"""Kinds of stages that a record is made of, with the mixes and trainings that there are."""
+
+
+def store_at(place: Path | None, workspace: Path) -> Path:
+    """The folder of the store: as given, else what DOMAINLM_STORE names, else `results` in the workspace."""
+    return (place or Path(os.environ.get("DOMAINLM_STORE") or workspace / "results")).absolute()
+
+
+def record(run: Run, finished: Mapping[str, Manifest], store: Path) -> str:
+    """Adds a run to the store, and lm-eval's own JSON beside it; returns the name of its record.
+
+    What is there already is left as it is, its time included. StageError where something is not measured yet.
+    """
+    from domainlm.results import files
+    from domainlm.results.record import Finished, rows
+
+    for stage in pipeline.stages(run):
+        if stage.kind in MEASURED and stage.id not in finished:
+            raise StageError(f"{stage.id} of {run.path} is not made yet: domainlm {stage.command} {run.path}")
+
+    def by_model(kind: str) -> dict[str, Manifest]:
+        return {name: finished[f"{kind}/{name}"] for name in run.spec.models if f"{kind}/{name}" in finished}
+
+    ended = Finished(
+        spec=run.spec.model_dump(mode="json"),
+        corpus=finished["corpus"],
+        tokenizer=finished["tokenizer"],
+        mixes=by_model("mix"),
+        trainings=by_model("train"),
+        evaluations=by_model("evaluate"),
+        comparison=finished["compare"],
+        stages=[
+            finished[stage.id] for stage in pipeline.stages(run) if stage.id in finished and stage.kind != "report"
+        ],
+        checks=judged(run, finished["compare"]) if run.spec.gate is not None else [],
+    )
+    name = ended.record
+    if not files.has(store, name):
+        for model, evaluation in ended.evaluations.items():
+            kept = store / "lm_eval" / name / f"{model}.json"
+            write_atomically(kept, evaluation.only("lm_eval").read_bytes())
+        files.add(store, name, rows(ended, datetime.now(UTC)))
+    return name

@@ -53,6 +53,7 @@ def adapt(spec: str, workspace: str | None = None, workers: int | None = None) -
     assert made is not None
     summary = json.loads(made.only("summary").read_bytes())
     create_markdown_artifact(markdown(summary, made.only("page")), key="result", description=summary["title"])
+    outcome.record(run, pipeline.done(run, place), outcome.store_at(None, place))
     if run.spec.gate is not None:
         gate(spec, folders["compare"])
     return folders

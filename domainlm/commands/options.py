@@ -50,6 +50,7 @@ class InOrder(TyperGroup):
     order = (
         *("check", "lock", "plan", "numbers", "models", "run"),
         *("corpus", "tokenizer", "mix", "train", "evaluate", "report", "export"),
+        *("results", "dashboard"),
     )
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -59,18 +60,29 @@ class InOrder(TyperGroup):
 class BuildsByDefault(TyperGroup):
     """A group whose command `build` may be left out: `domainlm corpus RUN` is `domainlm corpus build RUN`."""
 
+    default = "build"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["build", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 
-def group(name: str, example: str) -> typer.Typer:
-    """An app for `domainlm NAME`, whose command `build` is the one that is meant where none is named."""
+class ListsByDefault(BuildsByDefault):
+    """A group whose command `list` may be left out, with or without options."""
+
+    default = "list"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or [self.default])
+
+
+def group(name: str, example: str, cls: type[BuildsByDefault] = BuildsByDefault) -> typer.Typer:
+    """An app for `domainlm NAME`, one of whose commands is meant where none is named."""
     return typer.Typer(
         name=name,
-        cls=BuildsByDefault,
-        no_args_is_help=True,
+        cls=cls,
+        no_args_is_help=cls is BuildsByDefault,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         epilog=f"Example: domainlm {name} {example}",

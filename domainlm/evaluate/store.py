@@ -16,13 +16,19 @@ from domainlm.manifest import write_atomically
 from domainlm.records import EvalResult
 
 
-def _schema(*fields: tuple[str, pa.DataType, str]) -> pa.Schema:
+def schema(*fields: tuple[str, pa.DataType, str]) -> pa.Schema:
+    """A schema of (name, type, meaning)."""
     return pa.schema([pa.field(name, kind, nullable=False, metadata={"doc": doc}) for name, kind, doc in fields])
+
+
+def doc(of: pa.Schema, name: str) -> str:
+    """The meaning of a field."""
+    return (of.field(name).metadata or {}).get(b"doc", b"").decode()
 
 
 TEXT, REAL, WHOLE, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
-RESULTS = _schema(
+RESULTS = schema(
     ("model", TEXT, "name of the model in the run"),
     ("suite", TEXT, "folder of `evals`; for bits per byte, the domain of the run"),
     ("task", TEXT, "lm-eval's task, or `bits_per_byte`"),
@@ -38,7 +44,7 @@ RESULTS = _schema(
 )
 """`results.parquet`: one row for each model, task, metric and source."""
 
-DOCUMENTS = _schema(
+DOCUMENTS = schema(
     ("domain", TEXT, "domain of the run"),
     ("source", TEXT, "held-out source of the domain"),
     ("id", TEXT, "the document's id in the corpus"),
@@ -49,7 +55,7 @@ DOCUMENTS = _schema(
 )
 """`documents.parquet`: one row for each held-out document that was scored."""
 
-SAMPLES = _schema(
+SAMPLES = schema(
     ("suite", TEXT, "folder of `evals`"),
     ("task", TEXT, "lm-eval's task"),
     ("item", TEXT, "the item's `id` where it has one, else its place in the task"),
@@ -60,7 +66,7 @@ SAMPLES = _schema(
 )
 """`samples.parquet`: one row for each item and metric of lm-eval's tasks."""
 
-COMPARISON = _schema(
+COMPARISON = schema(
     ("base", TEXT, "name of the model compared with"),
     ("adapted", TEXT, "name of the model compared"),
     ("suite", TEXT, "folder of `evals`; for bits per byte, the domain of the run"),
@@ -82,7 +88,7 @@ COMPARISON = _schema(
 )
 """`comparison.parquet`: one row for each pair of models, task, metric and source."""
 
-EXCHANGE = _schema(
+EXCHANGE = schema(
     ("base", TEXT, "name of the model compared with"),
     ("adapted", TEXT, "name of the model compared"),
     ("domain", TEXT, "domain of the run that is not general"),

@@ -112,3 +112,60 @@ def test_a_run_that_is_ended_takes_its_server_and_all_its_processes_with_it(
         assert running.wait(30) != 0
         _, alive = psutil.wait_procs(processes, timeout=8)
         assert not alive
+
+
+def domainlm(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "domainlm", *arguments]
+    return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_is_in_the_store_once_with_its_digests_and_sums(project: Path) -> None:
+    again = domainlm(project, "results", "add", SPEC, "--json")
+    record = json.loads(again.stdout)["record"]
+    ask = "SELECT r.*, m.base FROM results r JOIN models m USING (record, model) WHERE r.source = ''"
+    rows = json.loads(domainlm(project, "results", "sql", ask, "--json").stdout)
+    assert {row["record"] for row in rows} == {record}
+    bits = [row for row in rows if row["metric"] == "bits_per_byte"]
+    assert {(row["model"], row["base"], row["suite"]) for row in bits} == {
+        (model, base, domain) for model, base in (("base", ""), ("adapted", "base")) for domain in ("legal", "general")
+    }
+    for row in bits:
+        assert row["value"] == pytest.approx(row["numerator"] / row["denominator"])
+        assert all(len(row[name]) == 64 for name in row if name.endswith("_digest"))
+    for domain in ("legal", "general"):
+        assert len({row["items_digest"] for row in bits if row["suite"] == domain}) == 1
+    listed = json.loads(domainlm(project, "results", "--json").stdout)
+    assert [(row["model"], row["domain"], row["general"]) for row in listed] == [("adapted", "legal", "general")]
+    kept = project / "workspace" / "results" / "lm_eval" / record
+    assert sorted(path.name for path in kept.iterdir()) == ["adapted.json", "base.json"]
+
+
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize(("tolerance", "domain", "code"), [("9", "", 0), ("0", "", 3), ("9", "nowhere", 2)])
+def test_the_gate_ends_by_its_result(project: Path, tolerance: str, domain: str, code: int) -> None:
+    model = domain or "adapted"
+    judged = domainlm(project, "evaluate", "gate", SPEC, "--model", model, "--tolerance", tolerance, "--json")
+    assert judged.returncode == code, judged.stdout + judged.stderr
+    if code == 2:
+        assert "the gate is for models that continue another of the run: adapted" in " ".join(judged.stderr.split())
+    else:
+        said = json.loads(judged.stdout)
+        assert said["passed"] == (code == 0)
+        assert [(check["asks"], check["domain"]) for check in said["checks"]] == [
+            ("gain", "legal"),
+            ("no loss", "general"),
+        ]
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_gate_that_is_not_passed_ends_the_run_with_3_after_its_table(project: Path) -> None:
+    strict = project / "data_specs/runs/strict.yaml"
+    text = (project / SPEC).read_text().replace("name: tiny", "name: strict\ngate: {tolerance: 0}")
+    strict.write_text(text)
+    ran = domainlm(project, "run", "data_specs/runs/strict.yaml", "--workers", "1")
+    assert ran.returncode == 3, ran.stderr
+    assert "Report: " in ran.stdout
+    assert ran.stderr.splitlines()[-2:][0].startswith("the gate is not passed by adapted")
+    (row,) = json.loads(domainlm(project, "results", "--run", "strict", "--json").stdout)
+    assert row["gate"] == "not passed"

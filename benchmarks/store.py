@@ -20,7 +20,7 @@ from against.runs import rows
 from domainlm.results import files
 from domainlm.results.query import Store
 
-SINGLE = 200
+SINGLE = 100
 """Runs that are not joined yet: fewer than `files.JOIN_FROM`, but near it."""
 QUERIES = {
     "last_30_models": "SELECT * FROM models ORDER BY recorded_at DESC LIMIT 30",

@@ -21,6 +21,7 @@ import typer
 
 from domainlm.commands import corpus as corpus_commands
 from domainlm.commands import export as export_command
+from domainlm.commands import dashboard as dashboard_command
 from domainlm.commands import evaluate as evaluate_commands
 from domainlm.commands import mix as mix_commands
 from domainlm.commands import results as result_commands
@@ -45,6 +46,7 @@ app.add_typer(tokenizer_commands.app, help="Train or pin the tokenizer of a run;
 app.add_typer(evaluate_commands.app, help="Evaluate the models of a run, compare them, and judge them.")
 app.add_typer(mix_commands.app, help="Write tokens once, and the mix of each model; look at what a mix gives.")
 app.add_typer(result_commands.app, help="List what all runs gave, or ask it in SQL.")
+app.command("dashboard", epilog="Example: domainlm dashboard --static public")(dashboard_command.dashboard)
 
 
 app.command(epilog="Example: domainlm export data_specs/runs/demo.yaml --model legal-51 --dtype int8")(

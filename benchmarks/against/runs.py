@@ -120,13 +120,26 @@ def _model(number: int, run: str, place: int, model: str) -> dict[str, Any]:
         for domain, sources in SOURCES.items()
         for source in sources
     }
-    stages = [f"read/{domain}" for domain in SOURCES]
-    stages += ["corpus/run", "tokenizer/run", "tokens/run", f"mix/{model}", f"train/{model}", f"evaluate/{model}"]
+    needs = {
+        **{f"read/{domain}": () for domain in SOURCES},
+        "corpus/run": tuple(f"read/{domain}" for domain in SOURCES),
+        "tokenizer/run": ("corpus/run",),
+        "tokens/run": ("corpus/run", "tokenizer/run"),
+        f"mix/{model}": ("tokens/run",),
+        f"train/{model}": (f"mix/{model}", "tokens/run"),
+        f"evaluate/{model}": ("corpus/run", f"train/{model}"),
+    }
     lineage = [
-        {"stage": stage, "name": name, "key": digest([number, stage, name]), "made": digest([stage, name]),
-         "code": "c0de", "inputs": {stages[i - 1]: "ab" * 32} if i else {}}
-        for i, (stage, name) in enumerate(s.split("/") for s in stages)
-    ]  # fmt: skip
+        {
+            "stage": stage.partition("/")[0],
+            "name": stage.partition("/")[2],
+            "key": digest([number, stage]),
+            "made": digest([number, "made", stage]),
+            "code": "c0de",
+            "inputs": {need: digest([number, "made", need]) for need in needed},
+        }
+        for stage, needed in needs.items()
+    ]
     verdict = {"base": "", "mix-51": "passed", "domain-only": "not passed"}[model]
     return {
         "title": f"{run}: legal text at three ratios", "model": model, "place": place,

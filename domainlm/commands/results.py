@@ -88,7 +88,7 @@ def add(spec: Spec, store: Store = None, workspace: Workspace = None, as_json: J
 
 @app.command(epilog="Example: domainlm results join")
 def join(store: Store = None, workspace: Workspace = None, as_json: Json = False) -> None:
-    """Join the files of single runs into one, which is done by itself at every 256 runs."""
+    """Join the files of single runs into one, which is done by itself at every 128 runs."""
     from domainlm.results import files
 
     place = _place(store, workspace)

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const {known, fixed, signed, percent, tokens, unique, letters, short} = parts;
-  const {labelMargin, plot, legend, column, gridX, gridY, rowAxis, tipStyle, tipped, halo} = parts;
+  const {labelMargin, plot, legend, column, gridX, gridY, rowAxis, tipStyle, tipped, halo, graph, plane} = parts;
   const data = JSON.parse(document.getElementById("data").textContent);
   const symbols = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"];
   const modelColour = (model) => `var(--m${(data.models[model] ?? 0) % 7})`;
@@ -290,47 +290,6 @@
       ],
     });
     return column(legend(models.map((model) => [model, modelColour(model)])), svg);
-  };
-
-  // The stages in layers, source at the top, report at the bottom; a focused or hovered stage lights its arrows.
-  const graph = ({nodes, layers, routes}, width, title) => {
-    const nodeHeight = 40, rowHeight = 74, bend = 14;
-    const height = layers.length * rowHeight - rowHeight + nodeHeight + 4;
-    const svg = d3.create("svg").attr("role", "img").attr("aria-label", title).attr("width", width).attr("height", height).attr("viewBox", [0, 0, width, height]);
-    svg.append("desc").text(routes.map((route) => `${route[0]} to ${route.at(-1)}`).join("; "));
-    const place = {};
-    layers.forEach((layer, row) => {
-      const boxes = layer.filter((id) => nodes[id]).length;
-      const gap = width < 420 ? 6 : 14;
-      const free = width - 2 - gap * (layer.length - 1) - bend * (layer.length - boxes);
-      const each = Math.min(172, free / boxes);
-      let left = (width - each * boxes - bend * (layer.length - boxes) - gap * (layer.length - 1)) / 2;
-      for (const id of layer) {
-        const own = nodes[id] ? each : bend;
-        place[id] = {middle: left + own / 2, left, top: row * rowHeight + 1, width: own};
-        left += own + gap;
-      }
-    });
-    const path = (route) => route.slice(1).map((id, i) => {
-      const from = place[route[i]], to = place[id], y = from.top + nodeHeight, half = (y + to.top) / 2;
-      const through = nodes[id] ? "" : `V${to.top + nodeHeight}`;
-      return `${i ? "" : `M${from.middle},${y}`}C${from.middle},${half} ${to.middle},${half} ${to.middle},${to.top}${through}`;
-    }).join("");
-    const arrows = svg.append("g").selectAll("path").data(routes).join("path").attr("class", "link").attr("d", path);
-    const light = (id) => {
-      svg.classed("dimmed", id !== null);
-      arrows.classed("lit", (route) => route[0] === id || route.at(-1) === id);
-    };
-    const boxes = svg.append("g").selectAll("g").data(Object.keys(nodes)).join("g")
-      .attr("class", (id) => `node ${nodes[id].stage}`).attr("transform", (id) => `translate(${place[id].left},${place[id].top})`)
-      .on("pointerenter", (_, id) => light(id)).on("pointerleave", () => light(null));
-    boxes.append("title").text((id) => `${nodes[id].stage} ${nodes[id].name}${nodes[id].key ? `\nkey ${nodes[id].key}` : ""}`);
-    boxes.append("rect").attr("width", (id) => place[id].width).attr("height", nodeHeight).attr("rx", 7);
-    const fit = (text, id, size) => short(text, Math.max(3, Math.floor((place[id].width - 8) / size)));
-    const middle = (id) => place[id].width / 2;
-    boxes.append("text").attr("class", "stage").attr("x", middle).attr("y", 15).attr("text-anchor", "middle").text((id) => fit(nodes[id].stage, id, 5.8));
-    boxes.append("text").attr("x", middle).attr("y", 31).attr("text-anchor", "middle").text((id) => fit(nodes[id].name, id, 6.9));
-    return svg.node();
   };
 
   // The page -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from domainlm.manifest import Manifest
@@ -18,9 +19,24 @@ DIGITS = 12
 """Hexadecimal digits of a digest that are shown; all of them stand under the table."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """A stage, as far as a picture of the lineage needs it."""
+
+    stage: str
+    name: str
+    key: str
+    made: str
+    """Digest of what it made."""
+    inputs: Mapping[str, str]
+
+    @property
+    def identity(self) -> str:
+        return f"{self.stage}/{self.name}"
+
+
 def section(manifests: Sequence[Manifest], run: Mapping[str, Any]) -> Section:
     """`manifests` of all the stages of the run, each after the stages it reads."""
-    graph = _graph(manifests)
     return Section(
         id="lineage",
         title="Lineage",
@@ -36,50 +52,63 @@ def section(manifests: Sequence[Manifest], run: Mapping[str, Any]) -> Section:
             details("The run spec", el("pre", _json(run))),
             details("Library versions", _libraries(manifests)),
         ),
-        charts={"lineage": {"kind": "lineage"} | graph},
+        charts={"lineage": {"kind": "lineage"} | graph(_nodes(manifests), "this page")},
     )
+
+
+def node(made: Manifest) -> Node:
+    return Node(stage=made.stage, name=made.name, key=made.key, made=made.digest(), inputs=made.inputs)
+
+
+def _nodes(manifests: Sequence[Manifest]) -> list[Node]:
+    return [node(made) for made in manifests]
 
 
 def identity(manifest: Manifest) -> str:
     return f"{manifest.stage}/{manifest.name}"
 
 
-def _made(manifests: Sequence[Manifest]) -> dict[str, list[str]]:
+def _made(nodes: Sequence[Node]) -> dict[str, list[str]]:
     """Stages by the digest of what they made; two may have made the same."""
     made: dict[str, list[str]] = {}
-    for manifest in manifests:
-        made.setdefault(manifest.digest(), []).append(identity(manifest))
+    for node in nodes:
+        made.setdefault(node.made, []).append(node.identity)
     return made
 
 
-def edges(manifests: Sequence[Manifest]) -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
+def edges(nodes: Sequence[Node]) -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
     """(from, to) between stages, matched by digest, and the names of each stage's inputs that no stage here made."""
-    made = _made(manifests)
+    made = _made(nodes)
     found: list[tuple[str, str]] = []
     outside: dict[str, list[str]] = {}
-    for manifest in manifests:
-        for name, digest in manifest.inputs.items():
+    for node in nodes:
+        for name, digest in node.inputs.items():
             same = made.get(digest, [])
             # Equal bytes from two stages (two mixes alike): the input's own name tells which was meant.
             parents = [p for p in same if p == name] or same[:1]
-            found.extend((parent, identity(manifest)) for parent in parents)
+            found.extend((parent, node.identity) for parent in parents)
             if not parents:
-                outside.setdefault(identity(manifest), []).append(name)
+                outside.setdefault(node.identity, []).append(name)
     return found, outside
 
 
-def _graph(manifests: Sequence[Manifest]) -> dict[str, Any]:
-    """Boxes, their layers, and the arrows as routes: from box to box, through a free place in each layer between."""
-    links, outside = edges(manifests)
-    nodes = {identity(m): {"stage": m.stage, "name": m.name, "key": m.key[:DIGITS]} for m in manifests}
+def graph(stages: Sequence[Node], report: str = "") -> dict[str, Any]:
+    """Boxes, their layers, and the arrows as routes: from box to box, through a free place in each layer between.
+
+    With a name for a report, there is a box of it that all lead to.
+    """
+    links, outside = edges(stages)
+    nodes = {s.identity: {"stage": s.stage, "name": s.name, "key": s.key[:DIGITS]} for s in stages}
     for stage, names in outside.items():
         kind = "source" if stage.startswith("read/") else "input"
         many = {f"outside/{stage}": several(len(names), kind)}
         for node, name in {f"outside/{n}": n for n in names}.items() if len(names) <= MAX_OUTSIDE else many.items():
             nodes[node] = {"stage": kind, "name": name, "key": ""}
             links.append((node, stage))
-    nodes["report"] = {"stage": "report", "name": "this page", "key": ""}
-    links = sorted({*links, *((identity(m), "report") for m in manifests)})
+    if report:
+        nodes["report"] = {"stage": "report", "name": report, "key": ""}
+        links += [(stage.identity, "report") for stage in stages]
+    links = sorted(set(links))
     shown = [link for link in links if not _implied(*link, links)]
     layers = _layers(list(nodes), shown)
     routes = _routes(shown, layers)
@@ -87,7 +116,7 @@ def _graph(manifests: Sequence[Manifest]) -> dict[str, Any]:
 
 
 def _layers(nodes: Sequence[str], links: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """Nodes by the length of the longest path that leads from them to the report, longest first."""
+    """Nodes by the length of the longest path that leads from them to an end, longest first."""
     left = dict.fromkeys(nodes, 0)
     for _ in nodes:
         for parent, child in links:
@@ -144,7 +173,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _sentence(manifests: Sequence[Manifest]) -> str:
-    made = _made(manifests)
+    made = _made(_nodes(manifests))
     inputs = {(name, digest) for m in manifests for name, digest in m.inputs.items()}
     inside = sum(digest in made for _, digest in inputs)
     files = sum(len(m.shards) for m in manifests)

@@ -94,7 +94,7 @@ def _sections(
 
 
 def _page(title: str, sections: Sequence[Section], scores: Scores, run: Mapping[str, Any], facts: str) -> str:
-    scripts = [_script(HERE / name) for name in SCRIPTS]
+    scripts = [script(HERE / name) for name in SCRIPTS]
     data = {
         "charts": {name: chart for section in sections for name, chart in section.charts.items()},
         "models": _colours(scores),
@@ -105,7 +105,7 @@ def _page(title: str, sections: Sequence[Section], scores: Scores, run: Mapping[
         title=join(title),
         facts=join(facts),
         run=join(str(run["name"])),
-        policy=_policy(scripts),
+        policy=policy(scripts),
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         navigation=join(*(el("li", el("a", s.id.capitalize(), href=f"#{s.id}")) for s in sections)),
         sections=join(*(_section(number, section) for number, section in enumerate(sections, start=1))),
@@ -132,16 +132,20 @@ def _section(number: int, section: Section) -> Markup:
     return el("section", heading, *claims, section.content, id=section.id, aria_labelledby=f"{section.id}-title")
 
 
-def _script(path: Path) -> str:
-    script = path.read_text(encoding="utf-8")
-    assert "</script" not in script.lower() and "<!--" not in script, f"{path.name} cannot be inlined"
-    return script
+def script(path: Path) -> str:
+    """The script in a file of ours, as it can be inlined."""
+    text = path.read_text(encoding="utf-8")
+    assert "</script" not in text.lower() and "<!--" not in text, f"{path.name} cannot be inlined"
+    return text
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """A policy under which only these very scripts run, and nothing is ever fetched or sent."""
+def policy(scripts: Sequence[str], *, beside: bool = False) -> str:
+    """A policy under which only these very scripts run, and nothing is ever fetched or sent.
+
+    `beside`: scripts that lie with the page may run as well, from its server or its disk.
+    """
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{value}'" for value in hashes)
+    allowed = " ".join([*(["'self'"] if beside else []), *(f"'sha256-{value}'" for value in hashes)])
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 

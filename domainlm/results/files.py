@@ -20,7 +20,7 @@ from domainlm import exclusive
 from domainlm.evaluate import store
 from domainlm.results.schema import TABLES
 
-JOIN_FROM = 256
+JOIN_FROM = 128
 """So many single files of a table are joined. A guess: a file costs a query about 0.1 ms, whatever it holds."""
 _KEY = b"records"
 

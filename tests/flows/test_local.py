@@ -141,31 +141,37 @@ def test_a_run_is_in_the_store_once_with_its_digests_and_sums(project: Path) -> 
     assert sorted(path.name for path in kept.iterdir()) == ["adapted.json", "base.json"]
 
 
-@pytest.mark.usefixtures("finished")
-@pytest.mark.parametrize(("tolerance", "domain", "code"), [("9", "", 0), ("0", "", 3), ("9", "nowhere", 2)])
-def test_the_gate_ends_by_its_result(project: Path, tolerance: str, domain: str, code: int) -> None:
-    model = domain or "adapted"
-    judged = domainlm(project, "evaluate", "gate", SPEC, "--model", model, "--tolerance", tolerance, "--json")
-    assert judged.returncode == code, judged.stdout + judged.stderr
+@pytest.fixture(scope="module")
+def judged(project: Path, finished: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """The same run with a gate and a model that is its base anew, and so gained nothing."""
+    text = (project / SPEC).read_text().replace("name: tiny", "name: judged\ngate: {tolerance: 0.5}")
+    spec = project / "data_specs/runs/judged.yaml"
+    spec.write_text(text.replace("evaluate:", "  same: {start: base}\nevaluate:"))
+    return domainlm(project, "run", "data_specs/runs/judged.yaml", "--workers", "1")
+
+
+def test_a_gate_that_is_not_passed_ends_the_run_with_3_after_its_table(
+    project: Path, judged: subprocess.CompletedProcess[str]
+) -> None:
+    assert judged.returncode == 3, judged.stderr
+    assert "Report: " in judged.stdout
+    said = judged.stderr[judged.stderr.index("the gate is not passed by same") :].splitlines()
+    assert said[1].startswith("not held: same gains 0.0000 bits per byte on legal against base")
+    rows = json.loads(domainlm(project, "results", "--run", "judged", "--json").stdout)
+    assert {row["model"]: row["gate"] for row in rows} == {"adapted": "passed", "same": "not passed"}
+
+
+@pytest.mark.usefixtures("judged")
+@pytest.mark.parametrize(("model", "code"), [("adapted", 0), ("same", 3), ("base", 2)])
+def test_the_gate_ends_by_its_result(project: Path, model: str, code: int) -> None:
+    ended = domainlm(project, "evaluate", "gate", "data_specs/runs/judged.yaml", "--model", model, "--json")
+    assert ended.returncode == code, ended.stdout + ended.stderr
     if code == 2:
-        assert "the gate is for models that continue another of the run: adapted" in " ".join(judged.stderr.split())
+        assert "continue another of the run: adapted, same" in " ".join(ended.stderr.replace("│", "").split())
     else:
-        said = json.loads(judged.stdout)
+        said = json.loads(ended.stdout)
         assert said["passed"] == (code == 0)
         assert [(check["asks"], check["domain"]) for check in said["checks"]] == [
             ("gain", "legal"),
             ("no loss", "general"),
         ]
-
-
-@pytest.mark.usefixtures("finished")
-def test_a_gate_that_is_not_passed_ends_the_run_with_3_after_its_table(project: Path) -> None:
-    strict = project / "data_specs/runs/strict.yaml"
-    text = (project / SPEC).read_text().replace("name: tiny", "name: strict\ngate: {tolerance: 0}")
-    strict.write_text(text)
-    ran = domainlm(project, "run", "data_specs/runs/strict.yaml", "--workers", "1")
-    assert ran.returncode == 3, ran.stderr
-    assert "Report: " in ran.stdout
-    assert ran.stderr.splitlines()[-2:][0].startswith("the gate is not passed by adapted")
-    (row,) = json.loads(domainlm(project, "results", "--run", "strict", "--json").stdout)
-    assert row["gate"] == "not passed"

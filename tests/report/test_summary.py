@@ -152,12 +152,13 @@ def test_lineage_joins_stages_by_digest_and_leaves_out_implied_arrows(report_of:
     inputs = report_of().inputs
     reads = inputs["reads"]
     manifests = [*reads.values(), inputs["corpus"], inputs["tokenizer"], inputs["tokens"], *inputs["mixes"].values()]
-    links, outside = lineage.edges(manifests)
+    nodes = [lineage.node(made) for made in manifests]
+    links, outside = lineage.edges(nodes)
     assert ("corpus/demo", "tokens/demo") in links and ("tokens/demo", "mix/pure") in links
     assert {stage: set(names) for stage, names in outside.items()} == {
         f"read/{domain}": set(made.inputs) for domain, made in reads.items()
     }
-    graph = lineage._graph(manifests)
+    graph = lineage.graph(nodes, "this page")
     ends = {(route[0], route[-1]) for route in graph["routes"]}
     assert ("tokenizer/demo", "tokens/demo") in ends and ("corpus/demo", "tokens/demo") not in ends
     assert [[node for node in layer if node in graph["nodes"]] for layer in graph["layers"]][-1] == ["report"]

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from domainlm.commands import corpus as corpus_commands
-from domainlm.commands import export as export_command
 from domainlm.commands import dashboard as dashboard_command
 from domainlm.commands import evaluate as evaluate_commands
+from domainlm.commands import export as export_command
 from domainlm.commands import mix as mix_commands
 from domainlm.commands import results as result_commands
 from domainlm.commands import tokenizer as tokenizer_commands

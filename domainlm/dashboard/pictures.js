@@ -2,7 +2,8 @@
 "use strict";
 domainlm.pictures = (() => {
   const {el, $, when, date, several, level, change, prose} = domainlm;
-  const {signed, fixed, percent, plot, gridX, gridY, tipStyle, plane, graph, legend, tokens} = parts;
+  const {signed, fixed, percent, plot, gridX, gridY, tipStyle, plane, graph, legend} = parts;
+  const amount = (value) => d3.format(".3~s")(value).replace("G", "B");
   const MOST = 2000;  // points drawn at once, the latest: more are no picture
 
   // Redraws when the width of its place changes, and not before.
@@ -127,7 +128,7 @@ domainlm.pictures = (() => {
     const ratio = (width) => (mix.length
       ? parts.column(legend(mix.map((d) => [`${d.domain} ${percent(d.share)}`, tint(d.domain)])), plot("Share of the training tokens", width, {
         ariaDescription: mix.map((d) => `${d.domain}: ${percent(d.share)}, asked ${percent(d.asked)}`).join("; "),
-        height: 74, marginLeft: 4, marginRight: 10, marginTop: 2, marginBottom: 26, x: {domain: [0, 1], tickFormat: (x) => percent(x, 0), ticks: 5, label: null},
+        height: 74, marginLeft: 14, marginRight: 20, marginTop: 2, marginBottom: 26, x: {domain: [0, 1], tickFormat: (x) => percent(x, 0), ticks: 5, label: null},
         marks: [Plot.barX(mix, Plot.stackX({x: "share", fill: (d) => tint(d.domain), stroke: "var(--card)", title: (d) => `${d.domain}\n${percent(d.share, 2)}, asked ${percent(d.asked, 2)}`, tip: tipStyle}))],
       }))
       : el("p", {class: "quiet"}, "It was not trained in this run."));
@@ -137,7 +138,7 @@ domainlm.pictures = (() => {
       x: {label: "documents kept for training", labelAnchor: "center", labelOffset: 32, labelArrow: "none", ticks: 4, tickFormat: "~s"}, y: {domain: sources.map((d) => d.source), padding: 0.3},
       marks: [gridX(), parts.rowAxis(width), Plot.barX(sources, {y: "source", x: "train", fill: (d) => tint(d.domain), title: (d) => `${d.source}\n${d3.format(",")(d.train)} kept of ${d3.format(",")(d.read)} read, ${d3.format(",")(d.heldout)} held out`, tip: tipStyle}), Plot.text(sources, {y: "source", x: "train", text: (d) => d3.format(",")(d.train), dx: 6, textAnchor: "start"})],
     });
-    const trained = [model.mix && `mix ${model.mix}`, own.start && `from ${own.start}`, model.num_tokens && `${tokens(model.num_tokens)} tokens`, model.num_parameters && `${tokens(model.num_parameters)} parameters`].filter(Boolean).join(", ");
+    const trained = [model.mix && `mix ${model.mix}`, own.start && `from ${own.start}`, model.num_tokens && `${amount(model.num_tokens)} tokens`, model.num_parameters && `${amount(model.num_parameters)} parameters`].filter(Boolean).join(", ");
     const digests = ["model", "data", "tokenizer", "spec", "code"].map((kind) => [kind, own[`${kind}_digest`]]);
     const failed = Object.entries(own.failed);
     return [

@@ -83,3 +83,20 @@ TABLES = {
     "models": MODELS,
 }
 """In the order in which a record is written: it is there when its models are."""
+
+
+def markdown() -> str:
+    """The tables as `docs/results.md` has them."""
+    parts = []
+    for table in ("models", "results", "comparisons", "exchanges", "items"):
+        lines = [f"| `{f.name}` | {f.type} | {store.doc(TABLES[table], f.name)} |" for f in TABLES[table]]
+        about = {
+            "models": "One row for each model of a record.",
+            "results": "One row for each model, task, metric and item set. Numerators over denominators, summed over "
+            "any rows of one metric, give that metric of all of them: accuracy and bits per byte alike.",
+            "comparisons": "One row for each pair of models, task, metric and source, on the same items.",
+            "exchanges": "One row for each pair of models, domain and general domain.",
+            "items": "One row for each item and metric of lm-eval's tasks.",
+        }[table]
+        parts.append("\n".join([f"## {table}", "", about, "", "| column | type | meaning |", "|---|---|---|", *lines]))
+    return "\n\n".join(parts) + "\n"

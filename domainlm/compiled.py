@@ -7,8 +7,12 @@ other file changes, numba would go on with what it compiled before, and the same
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _MARK = b"njit"
@@ -19,6 +23,41 @@ def keep() -> None:
     os.environ.setdefault(
         "NUMBA_CACHE_DIR", str(_base() / "domainlm" / f"kernels-{sources_digest(Path(__file__).parent)}")
     )
+
+
+def lean() -> None:
+    """Spare this process what pyarrow and numba, where it is imported, bring along at their first use for nothing.
+
+    numba imports scipy's linear algebra to see whether it is there, and pyarrow all of pandas: 0.6 seconds for a
+    process that uses neither. Kernels cannot multiply matrices after this; pandas may still be asked for by name.
+    """
+    with _without("pandas"):
+        importlib.import_module("pyarrow").array([0])
+    if "numba" in sys.modules:
+        with _without("scipy"):
+            importlib.import_module("numba.np.arraymath")
+
+
+class _Missing:
+    """A finder of modules to which one is not installed."""
+
+    def __init__(self, module: str):
+        self.module = module
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == self.module:
+            raise ModuleNotFoundError(f"{name}: not wanted", name=name)
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """As if the module were not installed, unless it is imported already."""
+    finder = _Missing(module)
+    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)  # type: ignore[arg-type]
 
 
 def sources_digest(package: Path) -> str:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from domainlm import progress
+from domainlm import compiled, progress
 from domainlm.corpus import account, listings, stats
 from domainlm.corpus.benchmark import Benchmark
 from domainlm.corpus.decide import decide
@@ -33,6 +33,7 @@ def build(
     """
     if [domain.name for domain in domains] != list(corpus.domains):
         raise DataError(f"domains {[domain.name for domain in domains]} are not the corpus's {list(corpus.domains)}")
+    compiled.lean()
     pieces = pieces_of(domains, reads)
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from domainlm import progress
-from domainlm.corpus import cutting, dedup, sieve
+from domainlm.corpus import dedup, sieve
 from domainlm.corpus.benchmark import Benchmark
-from domainlm.corpus.cutting import Cuts
 from domainlm.corpus.dedup import Decision
+from domainlm.corpus.passages import Cuts
 from domainlm.corpus.pieces import Bands, Pieces
 from domainlm.specs.corpus import CorpusSpec
 from domainlm.specs.domain import DomainSpec
@@ -40,12 +40,17 @@ def decide(
     decision = _tell("duplicates", _deduplicate(decision, pieces, corpus, work))
     stages = [(stage, num_bytes_D) for stage in ("filter", "exact", "near")]
     cuts = Cuts(decision=decision, num_bytes_D=num_bytes_D)
+    # Imported where something is cut: what compiles machine code takes its time.
     if corpus.repeated_lines is not None:
+        from domainlm.corpus import cutting
+
         progress.tell("corpus: repeated lines", 0, 1, "pass")
         cuts = cutting.cut_lines(cuts, pieces, corpus.repeated_lines, work)
         stages.append(("lines", cuts.num_bytes_D))
         _tell("repeated lines", cuts.decision)
     if corpus.decontaminate is not None:
+        from domainlm.corpus import cutting
+
         progress.tell("corpus: decontaminate", 0, 1, "pass")
         cuts = cutting.cut_contamination(cuts, pieces, benchmarks, corpus.decontaminate, work)
         stages.append(("decontaminate", cuts.num_bytes_D))

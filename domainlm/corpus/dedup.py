@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from domainlm.corpus import exact, leaders, near
-from domainlm.corpus.leaders import ReadTexts
-from domainlm.corpus.ngrams import Int64, Uint64
+from domainlm import compiled
+from domainlm.corpus import exact
 from domainlm.specs.corpus import CorpusSpec, NearDuplicates
 
+if TYPE_CHECKING:
+    from domainlm.corpus.leaders import ReadTexts
+
+Int64 = npt.NDArray[np.int64]
+Uint64 = npt.NDArray[np.uint64]
 Which = npt.NDArray[np.bool_]
 
 
@@ -106,6 +110,9 @@ def _kept_of_near(
     documents: Int64, keys_KD: Sequence[Uint64] | Uint64, spec: NearDuplicates, texts: ReadTexts, work: Path
 ) -> Int64:
     """For each of `documents`, which are in order of priority, the one that is kept in its place."""
+    from domainlm.corpus import leaders, near
+
+    compiled.lean()
     if spec.min_jaccard is not None:
         return documents[leaders.leaders(documents, keys_KD, spec, texts, work)]
     return documents[near.first_of_cluster([keys_KD[band][documents] for band in range(spec.bands)])]

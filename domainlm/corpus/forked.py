@@ -11,13 +11,12 @@ import gc
 
 gc.set_threshold(20_000)  # what is imported stays: there is no garbage to look for
 
-import datatrove.executor.local
+from domainlm import compiled
+from domainlm.corpus import ingest, near, records
 
-from domainlm.corpus import ingest
-from domainlm.corpus.readers import installed
+compiled.lean()
 
-__all__ = ["datatrove", "ingest", "installed"]
+__all__ = ["ingest", "near", "records"]
 
-ingest.normalized("a text")
 # A collection would write to every object, and so copy the pages that all of them share.
 gc.freeze()

@@ -2,65 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import numpy as np
 
-from datatrove.data import Document
-from datatrove.pipeline.base import PipelineStep
-
+from domainlm import compiled
 from domainlm.corpus import part, sources
+from domainlm.corpus.batch import Spans
 from domainlm.corpus.edit import Editor
 from domainlm.corpus.ledger import Dropped, Ledger
-from domainlm.corpus.normalize import normalized
+from domainlm.corpus.normalize import odd_ones
 from domainlm.corpus.partwriter import PartWriter
-from domainlm.corpus.reading import Reading
-from domainlm.corpus.sources import Item
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """A work item, and what is done with it."""
-
-    item: Item
-    reading: Reading
-    folder: Path
-    """The part's own folder."""
-    key: str
-    """Says of which inputs and specs the part was made."""
-
-
-class Ingest(PipelineStep):
-    """A DataTrove step whose rank is a work item's number: it runs under any of DataTrove's executors."""
-
-    name = "domainlm ingest"
-    type = "🧱 - CORPUS"
-
-    def __init__(self, works: Sequence[Work]):
-        super().__init__()
-        self.works = tuple(works)
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Writes the part of work item `rank`; hands on no documents."""
-        ingest(self.works[rank])
-        yield from ()
+from domainlm.corpus.work import Work
 
 
 def ingest(work: Work) -> None:
     """Write the part of `work` unless it is there; raises DataError where the records do not add up."""
     if part.finished(work.folder, work.key) is not None:
         return  # a cluster begins a task again from its first item
+    compiled.lean()
     ledger, editor = Ledger(), Editor(work.reading)
     writer = PartWriter(work.folder, work.reading)
-    for document in sources.documents(work.item, ledger):
-        heldout = part.heldout_by_hash(document.text, work.item.heldout_share)
-        normal, utf8 = normalized(document.text)
-        text = editor.edit(normal) if normal else ""
-        if text:
-            writer.add(document.id, utf8 if text is normal else text.encode(), heldout)
-        else:
-            reason = "nothing is left by the edits" if normal else "empty"
-            row = Dropped(id=document.id, heldout=heldout, stage="normalize", reason=reason, text_head="")
+    for batch in sources.batches(work.item, ledger):
+        heldout_D = part.heldout_by_hash(batch.texts, work.item.heldout_share)
+        texts, lost = edited(batch.texts, editor)
+        for document, reason in lost.items():
+            row = Dropped(
+                id=str(batch.ids[document], "utf-8"),
+                heldout=bool(heldout_D[document]),
+                stage="normalize",
+                reason=reason,
+                text_head="",
+            )
             ledger.dropped.append(row)
+        left_D = np.ones(len(batch), bool)
+        left_D[list(lost)] = False
+        writer.add(batch.ids.chosen(left_D), texts.chosen(left_D), heldout_D[left_D])
     writer.close(ledger, editor.counts(), source=work.item.source.name, key=work.key)
+
+
+def edited(texts: Spans, editor: Editor) -> tuple[Spans, dict[int, str]]:
+    """The texts as `normalize` and the edits leave them, and of those of which nothing is left, the reason."""
+    changed: dict[int, bytes] = {}
+    lost: dict[int, str] = {}
+    for number in range(len(texts)) if editor.does_something() else odd_ones(texts):
+        read = str(texts[number], "utf-8")
+        normal, text = editor.edit(read)
+        if not text:
+            lost[number] = "nothing is left by the edits" if normal else "empty"
+        elif text != read:
+            changed[number] = text.encode()
+    return texts.replaced(changed), lost

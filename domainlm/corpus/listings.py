@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from domainlm.corpus.cutting import Cuts
+from domainlm.corpus.passages import Cuts
 from domainlm.corpus.pieces import Pieces
 from domainlm.corpus.write import RowTable
 from domainlm.manifest import shard_of

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 import numba
 import numpy as np
+
+from domainlm.corpus.batch import Spans
 
 _SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _LINE_ENDS = "\r\v\f\x85\u2028\u2029"
@@ -33,18 +36,16 @@ def normalize(text: str) -> str:
     return text if is_plain(text.encode("utf-8", "surrogatepass")) else _normalized(text)
 
 
-def normalized(text: str) -> tuple[str, bytes]:
-    """`normalize(text)`, and its UTF-8 bytes."""
-    utf8 = text.encode("utf-8", "surrogatepass")
-    if is_plain(utf8):
-        return text, utf8
-    text = _normalized(text)
-    return text, text.encode()
+def odd_ones(texts: Spans) -> Iterator[int]:
+    """Numbers of the texts that `normalize` may change, few as a rule."""
+    plain_D = np.empty(len(texts), np.bool_)
+    _are_plain(texts.data, texts.begin_D, texts.end_D, plain_D)
+    return iter(np.flatnonzero(~plain_D).tolist())
 
 
 def is_plain(utf8: bytes) -> bool:
     """Whether `normalize` certainly leaves this text as it is: most it does, and to see that takes a tenth of it."""
-    return _is_plain(np.frombuffer(utf8, np.uint8))
+    return _is_plain(np.frombuffer(utf8, np.uint8), np.int64(0), np.int64(len(utf8)))
 
 
 def _normalized(text: str) -> str:
@@ -64,7 +65,13 @@ def _plain(odd: re.Match[str]) -> str:
 
 
 @numba.njit(nogil=True, cache=True)
-def _is_plain(utf8):
+def _are_plain(data, begin_D, end_D, plain_D):
+    for d in range(plain_D.size):
+        plain_D[d] = _is_plain(data, begin_D[d], end_D[d])
+
+
+@numba.njit(nogil=True, cache=True)
+def _is_plain(utf8, i, end):
     """Whether nothing in a text has to change, for certain: seen from its bytes, and False where they leave it open.
 
     Plain: ASCII without control characters but tab and line feed; U+00A1 to U+02FF without the soft hyphen, U+2010 to
@@ -73,8 +80,7 @@ def _is_plain(utf8):
     """
     before = np.uint8(0x0A)  # a line feed at the very beginning is too much, as is what ends the text
     feeds = 2
-    i = 0
-    while i < utf8.size:
+    while i < end:
         byte = utf8[i]
         if byte == 0x0A:
             feeds += 1

@@ -18,9 +18,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from domainlm.corpus import exact, near, sieve
+from domainlm.corpus import exact, sieve
+from domainlm.corpus.batch import Packed, Spans, sealed
 from domainlm.corpus.ledger import Dropped, Ledger, Quarantined
-from domainlm.corpus.part import ACCOUNTING, FINISHED, SCORES, TEXT, TEXT_SCHEMA, string_array, text_writer
+from domainlm.corpus.part import ACCOUNTING, FINISHED, SCORES, TEXT, TEXT_SCHEMA
 from domainlm.corpus.reading import Reading
 from domainlm.corpus.texts import Texts
 from domainlm.digest import file_digest
@@ -40,31 +41,38 @@ class PartWriter:
         # In a folder of our own: a worker whose run was killed may still be writing the same part.
         self.folder = folder = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.tmp")
         folder.mkdir(parents=True)
-        self._text_writer = text_writer(folder / TEXT, "lz4")
+        self._text_writer = pa.ipc.new_file(folder / TEXT, TEXT_SCHEMA)
         self._score_writer: pq.ParquetWriter | None = None
-        self._ids: list[str] = []
-        self._texts: list[bytes] = []
-        self._heldout: list[bool] = []
-        self._batch_bytes = 0
+        self._texts, self._ids = Packed(_BATCH_BYTES + _BATCH_BYTES // 16), Packed(2**16)
+        self._heldout: list[npt.NDArray[np.bool_]] = []
         self._arrays: dict[str, list[npt.NDArray[Any]]] = {}
 
-    def add(self, document_id: str, utf8: bytes, heldout: bool) -> None:
-        self._ids.append(document_id)
-        self._texts.append(utf8)
-        self._heldout.append(heldout)
-        self._batch_bytes += len(utf8)
-        if self._batch_bytes >= _BATCH_BYTES:
-            self._flush()
+    def add(self, ids: Spans, texts: Spans, heldout_D: npt.NDArray[np.bool_]) -> None:
+        """Documents that stay, in order. Batches that are written depend on their lengths, and on nothing else."""
+        first, ends_D = 0, np.cumsum(texts.num_bytes())
+        while first < len(texts):
+            taken = int(ends_D[first - 1]) if first else 0
+            full = int(np.searchsorted(ends_D, taken + _BATCH_BYTES - self._texts.num_bytes)) + 1
+            some = slice(first, full)
+            self._ids.add(ids.chosen(some))
+            self._texts.add(texts.chosen(some))
+            self._heldout.append(heldout_D[some])
+            first = full
+            if self._texts.num_bytes >= _BATCH_BYTES:
+                self._flush()
 
     def _flush(self) -> None:
-        texts = Texts(string_array(self._texts))
-        for name, array in hashes(texts, self._texts, self.reading).items():
+        texts = Texts(_strings(pa.LargeStringArray, self._texts, np.int64))
+        for name, array in hashes(texts, self.reading).items():
             self._arrays.setdefault(name, []).append(array)
-        self._arrays.setdefault("heldout", []).append(np.array(self._heldout, bool))
-        if self._texts:
-            self._text_writer.write_table(pa.table([pa.array(self._ids, pa.string()), texts.array], schema=TEXT_SCHEMA))
+        self._arrays.setdefault("heldout", []).append(np.concatenate([np.zeros(0, bool), *self._heldout]))
+        if len(texts):
+            ids = _strings(pa.StringArray, self._ids, np.int32)
+            self._text_writer.write_batch(pa.record_batch([ids, texts.array], schema=TEXT_SCHEMA))
             self._write_scores(sieve.score(texts, self.reading.filters))
-        self._ids, self._texts, self._heldout, self._batch_bytes = [], [], [], 0
+        self._heldout = []
+        self._ids.clear()
+        self._texts.clear()
 
     def _write_scores(self, scores: dict[str, npt.NDArray[np.float32]]) -> None:
         if not scores:
@@ -76,7 +84,7 @@ class PartWriter:
 
     def close(self, ledger: Ledger, edits: Mapping[str, Mapping[str, int]], *, source: str, key: str) -> None:
         """Raises DataError where a record was neither written, nor dropped, nor quarantined."""
-        if self._texts or not self._arrays:
+        if self._texts.num_bytes or not self._arrays:
             self._flush()
         self._text_writer.close()
         if self._score_writer is not None:
@@ -112,12 +120,24 @@ class PartWriter:
             shutil.rmtree(self.folder)
 
 
-def hashes(texts: Texts, utf8: Sequence[bytes], reading: Reading) -> dict[str, npt.NDArray[Any]]:
+def hashes(texts: Texts, reading: Reading) -> dict[str, npt.NDArray[Any]]:
     """What deciding needs of each text, by the name of its array: see `Part.array`."""
-    found: dict[str, npt.NDArray[Any]] = {"num_bytes": np.diff(texts.offsets), "digests": exact.digests(utf8)}
+    digests = exact.digests(Spans(data=texts.data, begin_D=texts.offsets[:-1], end_D=texts.offsets[1:]))
+    found: dict[str, npt.NDArray[Any]] = {"num_bytes": np.diff(texts.offsets), "digests": digests}
     if reading.hashing is not None:
+        from domainlm.corpus import near
+
         found["keys"] = near.signatures(texts.array, reading.hashing)
     return found
+
+
+def _strings(kind: type[pa.Array], packed: Packed, width: type[np.int32 | np.int64]) -> Any:
+    """The texts as an Arrow array over the same bytes; DataError where ids are too long for one."""
+    offsets_D = packed.offsets()
+    if offsets_D[-1] > np.iinfo(width).max:
+        raise DataError(f"ids of {offsets_D[-1]:,} bytes in one batch: choose another `id_field`")
+    data = pa.py_buffer(sealed(packed.data)[: offsets_D[-1]])
+    return kind.from_buffers(len(offsets_D) - 1, pa.py_buffer(offsets_D.astype(width)), data)
 
 
 def _axis(name: str) -> int:

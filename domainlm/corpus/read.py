@@ -15,9 +15,9 @@ from typing import Any
 
 from domainlm import progress
 from domainlm.corpus import engine, part, sources
-from domainlm.corpus.ingest import Ingest, Work
 from domainlm.corpus.part import Part
 from domainlm.corpus.reading import Reading, reading_of
+from domainlm.corpus.work import Ingest, Work
 from domainlm.digest import digest
 from domainlm.errors import DataError, StageError
 from domainlm.manifest import Made

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from domainlm import named
-from domainlm.corpus.texts import Texts
 from domainlm.specs.spec import options_of
+
+if TYPE_CHECKING:
+    from domainlm.corpus.texts import Texts
 
 FILTERS = "domainlm.corpus.filters"
 
@@ -23,6 +25,7 @@ def score(texts: Texts, filters: Sequence[str]) -> dict[str, npt.NDArray[np.floa
     """The scores of all `filters`, by `FILTER.SCORE`.
 
     >>> import pyarrow as pa
+    >>> from domainlm.corpus.texts import Texts
     >>> score(Texts(pa.array(["to be"], pa.large_string())), ["length"])
     {'length.chars': array([5.], dtype=float32)}
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from domainlm.corpus import cuts
+from domainlm.corpus.fields import Fields
 from domainlm.corpus.ledger import Ledger
 from domainlm.corpus.places import Place, locate, revision_of
 from domainlm.corpus.span import Span
@@ -19,12 +20,16 @@ from domainlm.specs.place import at_source
 if TYPE_CHECKING:
     from datatrove.data import Document
 
+    from domainlm.corpus.batch import Batch
     from domainlm.corpus.readers.careful import CarefulReader
 
 _ITEM_BYTES = 32 * 2**20
 """Files of one source are read together up to this size, so that a folder of small files is not as many items; a larger
 one is read in parts of it, where its format has parts."""
 _ITEM_FILES = 5000
+_FAST_BYTES = 4 * 2**20
+"""Less is read record by record: machine code takes longer to be compiled, once, than that."""
+_GROUP_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,18 +143,52 @@ def documents(item: Item, ledger: Ledger) -> Iterator[Document]:
     return every if item.limit == -1 else islice(every, item.limit)
 
 
+def batches(item: Item, ledger: Ledger) -> Iterator[Batch]:
+    """The same documents, many at a time; where the files allow it, without making objects of them."""
+    if item.num_bytes >= _FAST_BYTES and item.limit == -1 and item.place.scheme == "files":
+        from domainlm.corpus import records
+
+        if records.fit(item.place.files, item.source):
+            ledger.all_heldout = item.heldout_share == 1
+            fields = _fields(item)
+            for file in item.place.files:
+                yield from records.batches(item.place.base, file, ledger, fields)
+            return
+    yield from _grouped(documents(item, ledger))
+
+
+def _grouped(every: Iterator[Document]) -> Iterator[Batch]:
+    from domainlm.corpus.batch import Batch, Spans
+
+    ids: list[bytes] = []
+    texts: list[bytes] = []
+    held = 0
+    for document in every:
+        ids.append(document.id.encode("utf-8", "replace"))
+        texts.append(document.text.encode())
+        held += len(texts[-1])
+        if held >= _GROUP_BYTES:
+            yield Batch(ids=Spans.of(ids), texts=Spans.of(texts))
+            ids, texts, held = [], [], 0
+    if ids:
+        yield Batch(ids=Spans.of(ids), texts=Spans.of(texts))
+
+
+def _fields(item: Item) -> Fields:
+    source = item.source
+    prefix = source.name if item.heldout_share < 1 or not source.heldout_uri else f"{source.name}/heldout"
+    return Fields(prefix=prefix, text=source.text_template(), id_field=source.id_field, span=item.span)
+
+
 def readers(item: Item, ledger: Ledger) -> Iterator[CarefulReader]:
     """The DataTrove readers that together read `item`, in order: one for each run of files of the same format."""
-    # DataTrove takes a second to import: fingerprints do without it.
-    from domainlm.corpus.readers.careful import Fields
-    from domainlm.corpus.readers.installed import InstalledReader
-
     source, place = item.source, item.place
-    prefix = source.name if item.heldout_share < 1 or not source.heldout_uri else f"{source.name}/heldout"
+    records = _fields(item)
     if place.scheme == "installed":
-        yield InstalledReader(place.base, ledger, prefix=prefix)
+        from domainlm.corpus.readers.installed import InstalledReader
+
+        yield InstalledReader(place.base, ledger, prefix=records.prefix)
         return
-    records = Fields(prefix=prefix, text=source.text_template(), id_field=source.id_field, span=item.span)
     if place.scheme == "huggingface":
         from domainlm.corpus.readers.huggingface import HuggingFaceReader
 

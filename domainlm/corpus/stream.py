@@ -10,7 +10,8 @@ import zstandard
 
 MAX_RECORD_BYTES = 64 * 2**20
 """A longer line, or text file, is quarantined: it is a bomb or not text. A guess; the longest novel has 4 MB."""
-_PLAIN_BYTES = 2**20
+PLAIN_BYTES = 2**20
+"""Of a file that is not compressed, read at once."""
 _PACKED_BYTES = 2**14
 # Small steps: what a step inflates to is held in memory, and zstd can inflate 4 bytes to 128 KiB.
 _ZSTD_STEP_BYTES = 2**10
@@ -39,7 +40,7 @@ def blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
     elif name.endswith(".zst"):
         yield from _unzstd(file)
     else:
-        while block := file.read(_PLAIN_BYTES):
+        while block := file.read(PLAIN_BYTES):
             yield block
 
 
@@ -97,7 +98,7 @@ def _unzstd(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _steps(file: IO[bytes]) -> Iterator[bytes]:
-    while block := file.read(_PLAIN_BYTES):
+    while block := file.read(PLAIN_BYTES):
         for begin in range(0, len(block), _ZSTD_STEP_BYTES):
             yield block[begin : begin + _ZSTD_STEP_BYTES]
 
@@ -130,7 +131,12 @@ def lines(inflated: Iterator[bytes], offset: int = 0) -> Iterator[Line]:
 
 
 def _line(offset: int, pieces: list[bytes], num_bytes: int) -> Line:
-    content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return line_of(offset, pieces[0] if len(pieces) == 1 else b"".join(pieces), num_bytes)
+
+
+def line_of(offset: int, content: bytes, num_bytes: int | None = None) -> Line:
+    """The line of these bytes: a byte order mark is taken off the first, and one that is too long has a fault."""
+    num_bytes = len(content) if num_bytes is None else num_bytes
     if offset == 0:
         content = content.removeprefix(_BOM)
     return Line(offset, content, _too_long(MAX_RECORD_BYTES) if num_bytes > MAX_RECORD_BYTES else "")
@@ -145,22 +151,27 @@ def lines_between(file: IO[bytes], begin: int, end: int) -> Iterator[Line]:
 
     Ranges that together cover a file give each of its lines once, as `lines` would.
     """
-    if begin:
-        file.seek(begin - 1)
-        skipped = _skip_line(file, begin - 1, end)
-        if skipped is None:
-            return
-        begin = skipped
-    file.seek(begin)
-    for line in lines(iter(lambda: file.read(_PLAIN_BYTES), b""), begin):
+    first = first_line(file, begin, end)
+    if first is None:
+        return
+    file.seek(first)
+    for line in lines(iter(lambda: file.read(PLAIN_BYTES), b""), first):
         if line.offset >= end:
             return
         yield line
 
 
+def first_line(file: IO[bytes], begin: int, end: int) -> int | None:
+    """Where the first line begins that begins at `begin` or after it; None where that is not before `end`."""
+    if not begin:
+        return 0
+    file.seek(begin - 1)
+    return _skip_line(file, begin - 1, end)
+
+
 def _skip_line(file: IO[bytes], offset: int, end: int) -> int | None:
     """Where the line after the one at `offset` begins, or None where that is not before `end`."""
-    while offset < end and (block := file.read(min(_PLAIN_BYTES, end - offset))):
+    while offset < end and (block := file.read(min(PLAIN_BYTES, end - offset))):
         found = block.find(b"\n")
         if found >= 0:
             return offset + found + 1 if offset + found + 1 < end else None

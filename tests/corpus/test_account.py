@@ -12,10 +12,10 @@ import pytest
 
 from domainlm.corpus import account
 from domainlm.corpus.account import check_written
-from domainlm.corpus.cutting import Cuts
 from domainlm.corpus.decide import Decided
 from domainlm.corpus.dedup import Decision
 from domainlm.corpus.part import Part
+from domainlm.corpus.passages import Cuts
 from domainlm.corpus.pieces import Piece, Pieces
 from domainlm.errors import DataError
 from domainlm.records import Shard

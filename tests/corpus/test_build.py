@@ -175,7 +175,8 @@ def test_edits_and_redaction_are_made_when_a_text_is_read_and_counted(tmp_path: 
 def test_a_document_of_which_the_edits_leave_nothing_is_dropped_for_it(
     tmp_path: Path, build_corpus: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edit.Editor, "edit", lambda self, text: text.replace("gone", ""))
+    monkeypatch.setattr(edit.Editor, "does_something", lambda self: True)
+    monkeypatch.setattr(edit.Editor, "edit", lambda self, text: (text, text.replace("gone", "")))
     write_jsonl(tmp_path / "a.jsonl", ["gone", prose(2), ""])
     made = build_corpus(domain("legal", {"a": "a.jsonl"}, heldout_share=0.0))
     assert made.counts["sources"]["legal/a"]["dropped"] == {"empty": 1, "nothing is left by the edits": 1}

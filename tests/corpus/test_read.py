@@ -19,9 +19,11 @@ import pytest
 from domainlm import manifest
 from domainlm.corpus import ingest, part
 from domainlm.corpus import read as stage
+from domainlm.corpus.batch import Spans
 from domainlm.corpus.partwriter import PartWriter
 from domainlm.corpus.read import read
 from domainlm.corpus.reading import reading_of
+from domainlm.corpus.work import Work
 from domainlm.errors import DataError, StageError
 from domainlm.manifest import Made
 from domainlm.specs.corpus import NearDuplicates
@@ -59,10 +61,10 @@ def test_a_killed_reading_goes_on_from_finished_parts_and_ends_with_the_same_byt
     attempts: list[str] = []
     real = ingest.ingest
 
-    def killed_at_third(work: ingest.Work) -> None:
+    def killed_at_third(work: Work) -> None:
         attempts.append(work.item.label())
         if len(attempts) == 3:
-            PartWriter(work.folder, work.reading).add("half", b"written", False)
+            PartWriter(work.folder, work.reading).add(Spans.of([b"half"]), Spans.of([b"written"]), np.zeros(1, bool))
             raise RuntimeError("killed")
         real(work)
 
@@ -97,7 +99,7 @@ def test_unfinished_parts_of_another_spec_are_not_taken_over(tmp_path: Path) -> 
     assert not (tmp_path / "out/parts/000000/scores.parquet").exists()
 
 
-@pytest.mark.parametrize("name", ["text.parquet", "digests.npy", part.FINISHED])
+@pytest.mark.parametrize("name", ["text.arrow", "digests.npy", part.FINISHED])
 def test_a_part_that_was_cut_is_made_again(tmp_path: Path, name: str) -> None:
     legal = four_sources(tmp_path)
     whole = do(legal, tmp_path)

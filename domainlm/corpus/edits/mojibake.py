@@ -17,6 +17,10 @@ _ODD = re.compile("[^\\x00-\\x7f\u2018-\u201d\u2013\u2014\u2022\u00a7\u2026]")
 _CONTROL = re.compile("[\\x00-\\x08\\n-\\x1f\\x7f-\\x9f]")
 
 
+BEFORE_NORMALIZE = True
+"""Half of what tells of such damage are control characters and wide spaces, of which `normalize` leaves none."""
+
+
 class Options(Spec):
     """Nothing to choose."""
 
@@ -44,7 +48,7 @@ def _mended(line: str) -> str:
 
     while (mended := ftfy.fix_encoding(line)) != line and len(mended) < len(line):
         # What decodes to a line feed or a control character was no text.
-        if _CONTROL.search(mended):
+        if not set(_CONTROL.findall(mended)) <= set(_CONTROL.findall(line)):
             return line
         line = mended
     return line

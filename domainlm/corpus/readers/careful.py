@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, Any
 
 from datatrove.data import Document
@@ -16,21 +15,9 @@ from datatrove.io import DataFolderLike
 from datatrove.pipeline.readers.base import BaseDiskReader
 
 from domainlm.corpus import stream
+from domainlm.corpus.fields import Fields
 from domainlm.corpus.ledger import Ledger
-from domainlm.corpus.span import Span
-from domainlm.specs.template import Template, kind_of
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fields:
-    """What makes a document of a record, and of which part of its file."""
-
-    prefix: str
-    """Ids begin with it where the records have none of their own."""
-    text: Template
-    id_field: str | None = None
-    span: Span | None = None
-    """The part of the file that is read; None for all of it."""
+from domainlm.specs.template import kind_of
 
 
 class CarefulReader(BaseDiskReader):

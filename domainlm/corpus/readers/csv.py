@@ -13,7 +13,8 @@ from typing import Any
 from datatrove.data import Document
 
 from domainlm.corpus import stream
-from domainlm.corpus.readers.careful import CarefulReader, Fields
+from domainlm.corpus.fields import Fields
+from domainlm.corpus.readers.careful import CarefulReader
 from domainlm.corpus.readers.jsonl import LineReader
 from domainlm.corpus.stream import Line
 

@@ -12,8 +12,9 @@ from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from datasets.table import CastError
 from datatrove.data import Document
 
+from domainlm.corpus.fields import Fields
 from domainlm.corpus.ledger import Ledger
-from domainlm.corpus.readers.careful import CarefulReader, Fields, first_line, is_damage
+from domainlm.corpus.readers.careful import CarefulReader, first_line, is_damage
 from domainlm.errors import DataError
 
 _BROKEN = (pa.ArrowException, DatasetGenerationError, CastError, UnicodeDecodeError, json.JSONDecodeError, OSError)

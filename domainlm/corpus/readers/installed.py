@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 
 from datatrove.data import Document
 
+from domainlm.corpus.fields import Fields
 from domainlm.corpus.installed import Entry, entries
 from domainlm.corpus.ledger import Ledger
-from domainlm.corpus.readers.careful import CarefulReader, Fields, decoded
+from domainlm.corpus.readers.careful import CarefulReader, decoded
 from domainlm.specs.template import of_field
 
 _Node = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -22,12 +22,16 @@ class LineReader(CarefulReader):
 
     def read_file(self, filepath: str) -> Iterator[Document]:
         for row, line in self.lines(filepath):
-            if line.fault:
-                self.ledger.quarantine(filepath, line.offset, line.fault, line.content)
-            elif line.content.strip():
-                document = self.read_line(line, filepath, row)
-                if document is not None:
-                    yield document
+            document = self.document_of(line, filepath, row)
+            if document is not None:
+                yield document
+
+    def document_of(self, line: Line, filepath: str, row: int) -> Document | None:
+        """The document of a line, unless there is none, or it stands in quarantine."""
+        if line.fault:
+            self.ledger.quarantine(filepath, line.offset, line.fault, line.content)
+            return None
+        return self.read_line(line, filepath, row) if line.content.strip() else None
 
     def lines(self, filepath: str) -> Iterator[tuple[int, Line]]:
         """The lines of the file, or of its part that is asked for, with their numbers from 0."""

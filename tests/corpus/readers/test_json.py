@@ -76,7 +76,7 @@ def test_a_truncated_array_costs_its_rest(read_file: ReadFile) -> None:
 
 def test_a_record_over_the_limit_costs_the_rest(read_file: ReadFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MAX_RECORD_BYTES", 1000)
-    monkeypatch.setattr(stream, "_PLAIN_BYTES", 100)
+    monkeypatch.setattr(stream, "PLAIN_BYTES", 100)
     found = read_file("a.json", b'[{"text":"a"},{"text":"' + b"x" * 5000 + b'"},{"text":"b"}]')
     assert found.texts == ["a"]
     assert found.faults == [("a.json", 14, "a record of more than 1,000 bytes; the rest of the file is lost")]

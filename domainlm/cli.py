@@ -24,6 +24,7 @@ from domainlm.commands import dashboard as dashboard_command
 from domainlm.commands import evaluate as evaluate_commands
 from domainlm.commands import export as export_command
 from domainlm.commands import mix as mix_commands
+from domainlm.commands import numbers as numbers_command
 from domainlm.commands import results as result_commands
 from domainlm.commands import tokenizer as tokenizer_commands
 from domainlm.commands.options import Engine, InOrder, Json, Model, Shown, Spec, StageId, Workers, Workspace
@@ -153,15 +154,15 @@ def plan(
     """
     from rich.console import Console
 
+    from domainlm.plan import lecture, show
     from domainlm.plan import picture as drawing
-    from domainlm.plan import show
     from domainlm.plan.plan import plan, record
     from domainlm.specs.project import load_run
 
     if spec is None:
         if picture is not None:
             picture.write_text(drawing.scaling(), encoding="utf-8")
-        Console().print(*show.lecture(), sep="\n")
+        Console().print(*lecture.lecture(), sep="\n")
         return
     asked = load_run(spec)
     try:
@@ -174,6 +175,9 @@ def plan(
         print(json.dumps(record(planned)))
     else:
         Console().print(*show.render(planned), sep="\n")
+
+
+app.command(epilog="Example: domainlm numbers 3.141592 --picture numbers.svg")(numbers_command.numbers)
 
 
 @app.command(epilog="Example: domainlm models data_specs/runs/finance-llama-1b.yaml --license apache-2.0 --budget 500")
@@ -226,7 +230,7 @@ def models(
     if as_json:
         print(json.dumps([asdict(candidate) for candidate in ranked]))
     else:
-        Console().print(show.shortlist(ranked))
+        Console().print(*show.shortlist(ranked), sep="\n")
 
 
 @app.command(epilog="Example: domainlm run data_specs/runs/demo.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domainlm.plan.memory import Memory
+from domainlm.plan.memory import NOT_OURS, Memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,11 +28,13 @@ def choose(memories: Sequence[Memory], capacity_bytes: int) -> Choice:
     >>> choice.pick, choice.reasons["DDP"]
     ('ZeRO-3', 'needs 90.00 GB, 10.00 GB over the 80.00 GB to be had; most of it is weights (90.00 GB).')
     """
-    pick = next((m.strategy for m in memories if m.total <= capacity_bytes), None)
+    pick = next((m.strategy for m in memories if m.total <= capacity_bytes and m.strategy not in NOT_OURS), None)
     reasons = {}
     for candidate in memories:
         if candidate.total > capacity_bytes:
             reasons[candidate.strategy] = _too_much(candidate, capacity_bytes)
+        elif candidate.strategy in NOT_OURS:
+            reasons[candidate.strategy] = f"would fit, but {NOT_OURS[candidate.strategy]}."
         elif candidate.strategy == pick:
             reasons[candidate.strategy] = (
                 f"the least sharding that fits: {gigabytes(candidate.total)} of {gigabytes(capacity_bytes)}."

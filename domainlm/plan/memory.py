@@ -85,13 +85,14 @@ class Strategy:
 
 
 def strategies(num_gpus: int) -> list[Strategy]:
-    """What our trainer can do on so many GPUs, least sharding first."""
+    """Ways to share a model out over so many GPUs, least sharding first; ours are all but those of `NOT_OURS`."""
     n = num_gpus
     if n == 1:
         return [Strategy(name="one GPU"), _full(1, name="CPU offload", offload=True)]
     groups = [size for size in range(2, n) if n % size == 0]
     return [
         Strategy(name="DDP"),
+        Strategy(name="ZeRO-1", optimizer_shards=n),
         _full(n, name="ZeRO-2", layer_by_layer=False),
         *[_full(size, name=f"hybrid {size}x{n // size}") for size in groups],
         _full(n, name="ZeRO-3"),
@@ -129,6 +130,10 @@ def in_recipe(name: str) -> str:
 def _full(shards: int, *, name: str, offload: bool = False, layer_by_layer: bool = True) -> Strategy:
     spread = {"weight_shards": shards, "gradient_shards": shards, "optimizer_shards": shards}
     return Strategy(name=name, layer_by_layer=layer_by_layer, offload=offload, **spread)
+
+
+NOT_OURS = {"ZeRO-1": "our trainer shards the gradients too, which costs the network nothing more: ZeRO-2"}
+"""Strategies that are planned for comparison and never picked, each with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -71,9 +71,12 @@ class ModelsSpec(Spec):
     models: tuple[BaseModelSpec, ...] = Field(min_length=1)
 
 
+REGISTRY = "data_specs/models.yaml"
+
+
 def registry(root: Path) -> tuple[BaseModelSpec, ...]:
     """The models of the project at `root`. Raises SpecError with every mistake of the file, or where there is none."""
-    return read(root / "data_specs" / "models.yaml", ModelsSpec).models
+    return read(root / REGISTRY, ModelsSpec).models
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -136,6 +136,8 @@ class Stored:
     largest: float
     smallest: float
     epsilon: float
+    decimal_digits: float
+    """Of a number near 1 that come back: the logarithm of 2 / epsilon."""
     pattern: str
     """Sign, exponent and fraction, apart."""
     value: float
@@ -163,6 +165,7 @@ def store(value: float, form: Format, *, scale: float = 1.0) -> Stored:
         largest=largest(form),
         smallest=smallest(form),
         epsilon=epsilon(form),
+        decimal_digits=math.log10(2 / epsilon(form)) if form.exponent_bits else math.log10(largest(form)),
         pattern=" ".join(part for part in parts if part),
         value=back,
         error=back - value,

@@ -10,8 +10,9 @@ from domainlm.errors import Problem, SpecError
 from domainlm.plan.activations import Checkpointing
 from domainlm.plan.choice import Choice, choose
 from domainlm.plan.devices import USABLE_SHARE, Device, device
+from domainlm.plan.energy import Energy
 from domainlm.plan.memory import PRECISIONS, Memory, Precision, memory, strategies, with_8bit_adam
-from domainlm.plan.models import registry
+from domainlm.plan.models import REGISTRY, BaseModelSpec, registry
 from domainlm.plan.scaling import Verdict, gpu_hours, petaflop_s_days, verdict
 from domainlm.plan.shape import Shape, flops_per_token, from_architecture, from_folder
 from domainlm.specs.fit import origin_of
@@ -75,6 +76,12 @@ class Plan:
         return sum(model.hours for model in self.models)
 
     @property
+    def energy(self) -> Energy:
+        device = self.hardware.device
+        hours = sum(model.gpu_hours for model in self.models)
+        return Energy(device=device.name, device_hours=hours, watts=device.watts)
+
+    @property
     def cost(self) -> float:
         return sum(model.cost for model in self.models)
 
@@ -97,7 +104,9 @@ def plan(
     for name, model in run.spec.models.items():
         if model.mix is not None and model.recipe is not None:
             recipe, tokens = run.spec.recipes[model.recipe], run.mixes[model.mix].total_tokens
-            models.append(plan_model(name, model, recipe, shape_of(run, name), tokens, hardware, checkpointing))
+            before = _tokens_before(run, name)
+            shape = shape_of(run, name)
+            models.append(plan_model(name, model, recipe, shape, tokens, hardware, checkpointing, before))
     return Plan(run=run.spec.name, hardware=hardware, checkpointing=checkpointing, models=tuple(models))
 
 
@@ -109,6 +118,7 @@ def plan_model(
     num_tokens: int,
     hardware: Hardware,
     checkpointing: Checkpointing | None,
+    tokens_before: int | None = None,
 ) -> ModelPlan:
     """What the training of one model takes. Batches are as the recipe says: more GPUs take fewer rows each."""
     per_token = flops_per_token(shape, recipe.sequence_tokens)
@@ -144,8 +154,32 @@ def plan_model(
         cost=hours * hardware.price_per_hour,
         memories=memories,
         choice=choose(memories, hardware.capacity_bytes),
-        chinchilla=verdict(shape.num_parameters, num_tokens, flops, from_scratch=model.start is None),
+        chinchilla=verdict(
+            shape.num_parameters,
+            num_tokens,
+            flops,
+            from_scratch=model.start is None,
+            tokens_before=tokens_before,
+        ),
     )
+
+
+def _tokens_before(run: Run, name: str) -> int | None:
+    """What the models that `name` goes on from were trained on; None where a publisher does not say."""
+    total, start = 0, run.spec.models[name].start
+    while start in run.spec.models:
+        model = run.spec.models[start]
+        total += run.mixes[model.mix].total_tokens if model.mix is not None else 0
+        start = model.start
+    if start is None:
+        return total
+    known = {model.hub: model.trained_tokens for model in _registered(run)}
+    trained = known.get(start.removeprefix("hf:"))
+    return None if trained is None else trained + total
+
+
+def _registered(run: Run) -> tuple[BaseModelSpec, ...]:
+    return registry(run.root) if (run.root / REGISTRY).is_file() else ()
 
 
 def _precision(recipe: RecipeSpec) -> Precision:
@@ -195,4 +229,9 @@ def record(planned: Plan) -> Mapping[str, Any]:
     for model, made in zip(content["models"], planned.models, strict=True):
         model["memories"] = [asdict(m) | {"total": m.total} for m in made.memories]
     hardware = content["hardware"] | {"capacity_bytes": planned.hardware.capacity_bytes}
-    return content | {"hardware": hardware, "hours": planned.hours, "cost": planned.cost}
+    return content | {
+        "hardware": hardware,
+        "hours": planned.hours,
+        "cost": planned.cost,
+        "energy_kwh": planned.energy.kwh,
+    }

@@ -117,13 +117,15 @@ class Verdict:
     sentence: str
 
 
-def verdict(num_parameters: int, num_tokens: int, flops: float, *, from_scratch: bool) -> Verdict:
-    """What Chinchilla's laws say of so many parameters and tokens."""
+def verdict(
+    num_parameters: int, num_tokens: int, flops: float, *, from_scratch: bool, tokens_before: int | None = None
+) -> Verdict:
+    """What Chinchilla's laws say of so many parameters and tokens; `tokens_before`: what a base was trained on."""
     best_parameters, best_tokens = rule_optimum(flops)
     fit_parameters, fit_tokens = CHINCHILLA.optimum(flops)
     ratio = num_tokens / num_parameters
     if not from_scratch:
-        sentence = f"{ratio:.2g} tokens a parameter, on top of what it was trained on; the law is for training anew."
+        sentence = f"{ratio:.2g} tokens a parameter, on top of {_before(num_parameters, num_tokens, tokens_before)}"
     elif ratio < TOKENS_PER_PARAMETER:
         sentence = f"{TOKENS_PER_PARAMETER / ratio:.2g} times fewer tokens than is best for its size."
     else:
@@ -137,6 +139,17 @@ def verdict(num_parameters: int, num_tokens: int, flops: float, *, from_scratch:
         fit_tokens=fit_tokens,
         loss=CHINCHILLA.loss(num_parameters, num_tokens),
         sentence=sentence,
+    )
+
+
+def _before(num_parameters: int, num_tokens: int, tokens_before: int | None) -> str:
+    if not tokens_before:
+        return "what it was trained on; the law is for training anew."
+    losses = [CHINCHILLA.loss(num_parameters, tokens) for tokens in (tokens_before, tokens_before + num_tokens)]
+    each = round(tokens_before / num_parameters, 1)
+    return (
+        f"{each:,g} before: were all text alike, {losses[0]:.3f} nats a token would become {losses[1]:.3f}, "
+        "so that what is gained is the domain's; the law is for training anew."
     )
 
 

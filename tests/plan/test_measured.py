@@ -1,57 +1,28 @@
 """The memory planned, against what torch counts: in autograd's saved tensors, and in its own simulation of FSDP2."""
 
-import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 
 import pytest
 import torch
-import torch.distributed as dist
-from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed._tools.fsdp2_mem_tracker import FSDPMemTracker
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.testing._internal.distributed.fake_pg import FakeStore
-from transformers import LlamaConfig, LlamaForCausalLM
 
+from benchmarks.memory import (
+    CASES,
+    CONFIGS,
+    STRATEGY_CASES,
+    Case,
+    Config,
+    model_of,
+    planned,
+    planned_bytes,
+    tracked_bytes,
+    train,
+)
 from domainlm.plan.activations import layer_bytes
-from domainlm.plan.memory import PRECISIONS, memory, strategies, strategy_of
 from domainlm.plan.shape import llama
-from domainlm.specs.recipe import ParallelSpec
-from domainlm.specs.run import ArchitectureSpec
-from domainlm.train.parallel import Place, accumulate, mesh_of
 
-TOKENS = 256
 FEW_TOKENS = 32
 """Pretended tensors get a causal mask, tokens x tokens, that real ones do without: kept small here."""
-
-
-def architecture(num_layers: int, tied: bool = False) -> ArchitectureSpec:
-    # As many key heads as heads: attention on CPUs repeats shared ones, which GPUs do not.
-    return ArchitectureSpec(
-        family="llama",
-        hidden_size=512,
-        intermediate_size=1408,
-        num_layers=num_layers,
-        num_heads=8,
-        num_kv_heads=8,
-        max_position=TOKENS,
-        tie_embeddings=tied,
-    )
-
-
-def model_of(a: ArchitectureSpec, vocab_size: int) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=vocab_size,
-        hidden_size=a.hidden_size,
-        intermediate_size=a.intermediate_size,
-        num_hidden_layers=a.num_layers,
-        num_attention_heads=a.num_heads,
-        num_key_value_heads=a.num_kv_heads,
-        max_position_embeddings=a.max_position,
-        tie_word_embeddings=a.tie_embeddings,
-    )
-    return LlamaForCausalLM(config)
 
 
 def saved_bytes(num_layers: int, dtype: torch.dtype) -> int:
@@ -60,7 +31,7 @@ def saved_bytes(num_layers: int, dtype: torch.dtype) -> int:
     with FakeTensorMode():
         torch.set_default_dtype(dtype)
         try:
-            model = model_of(architecture(num_layers), 64)
+            model = model_of(Case(num_ranks=1, layers=num_layers).architecture, 64)
         finally:
             torch.set_default_dtype(torch.float32)
         parameters = {p.untyped_storage()._cdata for p in model.parameters()}
@@ -80,113 +51,42 @@ def saved_bytes(num_layers: int, dtype: torch.dtype) -> int:
 def test_a_llama_layers_activations_are_what_autograd_saves(dtype, element_bytes):
     each = (saved_bytes(2, dtype) - saved_bytes(1, dtype)) / FEW_TOKENS
     # 1%: attention's normalisers, the norms' scales and the mask, none of which grow with the width.
-    planned = layer_bytes(llama(architecture(1), 64), FEW_TOKENS, element_bytes, "none")
+    planned = layer_bytes(llama(Case(num_ranks=1, layers=1).architecture, 64), FEW_TOKENS, element_bytes, "none")
     assert planned == pytest.approx(each, rel=0.01)
 
 
-class Learner(nn.Module):
-    """The root: as in training, its forward ends in the loss."""
-
-    def __init__(self, model: LlamaForCausalLM):
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_BT: torch.Tensor) -> torch.Tensor:
-        logits_BTV = self.model(input_ids=input_BT, use_cache=False).logits
-        return nn.functional.cross_entropy(logits_BTV.float().flatten(0, 1), input_BT.flatten(), reduction="sum")
-
-
-@contextmanager
-def pretended_ranks(num_ranks: int) -> Iterator[None]:
-    dist.init_process_group("fake", rank=0, world_size=num_ranks, store=FakeStore())
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
-
-
-def tracked_bytes(
-    a: ArchitectureSpec,
-    *,
-    vocab_size: int,
-    num_ranks: int,
-    rows: int,
-    bf16: bool,
-    again: bool,
-    micro_batches: int = 1,
-    parallel: ParallelSpec = ParallelSpec(),
-) -> int:
-    """torch's own count of the peak of forward and backward passes; it pretends to all but the sizes."""
-    policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if bf16 else MixedPrecisionPolicy()
-    with pretended_ranks(num_ranks):
-        mesh = mesh_of(parallel, Place(rank=0, num_ranks=num_ranks, device=torch.device("cpu")))
-        with FakeTensorMode():
-            model = model_of(a, vocab_size)
-            if again:
-                model.activation_checkpointing_enable()
-            learner = Learner(model)
-            kept = False if parallel.strategy == "zero2" else None
-            for part in (*model.model.layers, learner):
-                fully_shard(part, mesh=mesh, mp_policy=policy, reshard_after_forward=kept)
-            tracker = FSDPMemTracker(learner)
-            input_BT = torch.zeros(rows, TOKENS, dtype=torch.long)
-            tracker.track_inputs((input_BT,))
-            with tracker:
-                for index in range(micro_batches):
-                    accumulate(learner, parallel, last=index == micro_batches - 1)
-                    learner(input_BT).backward()
-                    tracker.reset_mod_stats()
-            return tracker.get_tracker_snapshot("peak")[torch.device("cpu")]["Total"]
+def case_id(case: Case) -> str:
+    return f"{case.parallel.strategy}-{case.num_ranks}-{case.layers}-{case.bf16}-{case.again}-{case.micro_batches}"
 
 
 @pytest.mark.parametrize(
-    ("num_ranks", "layers", "vocab_size", "rows", "bf16", "again", "tied", "micro_batches"),
+    "case",
     [
-        (1, 3, 4096, 8, True, False, False, 1),
-        (1, 3, 4096, 8, False, True, False, 1),
-        (8, 3, 4096, 8, True, False, False, 1),
-        (8, 3, 4096, 8, True, True, False, 1),
-        (8, 3, 32000, 2, False, False, True, 1),
-        (512, 4, 32000, 2, True, True, False, 1),
-        (8, 3, 4096, 2, True, True, False, 2),
-        (8, 3, 4096, 2, False, False, True, 2),
-        pytest.param(64, 12, 4096, 8, True, True, True, 1, marks=pytest.mark.slow),
-        pytest.param(512, 12, 4096, 8, False, False, False, 1, marks=pytest.mark.slow),
+        *[pytest.param(c, marks=[pytest.mark.slow] if c.layers > 4 else [], id=case_id(c)) for c in CASES],
+        *[pytest.param(c, id=case_id(c)) for c in STRATEGY_CASES],
     ],
 )
-def test_planned_memory_is_within_ten_percent_of_torchs_own_simulation_of_fsdp(
-    num_ranks, layers, vocab_size, rows, bf16, again, tied, micro_batches
-):
-    a = architecture(layers, tied)
-    asked = {"vocab_size": vocab_size, "num_ranks": num_ranks, "rows": rows, "bf16": bf16, "again": again}
-    tracked = tracked_bytes(a, **asked, micro_batches=micro_batches, parallel=ParallelSpec(accumulate="whole"))
-    planned = memory(
-        llama(a, vocab_size),
-        next(s for s in strategies(num_ranks) if s.name in ("one GPU", "ZeRO-3")),
-        # No optimizer: the tracker counts what sharding propagation pretends to in its step, which no GPU holds.
-        precision=dataclasses.replace(PRECISIONS["bf16" if bf16 else "fp32"], optimizer_bytes=0),
-        rows=rows,
-        sequence_tokens=TOKENS,
-        checkpointing="full" if again else "none",
-        micro_batches=micro_batches,
-        accumulate="whole",
-    )
-    assert planned.total == pytest.approx(tracked, rel=0.1)
+def test_planned_memory_is_within_ten_percent_of_torchs_own_simulation_of_fsdp(case: Case):
+    assert planned_bytes(case) == pytest.approx(tracked_bytes(case), rel=0.1)
 
 
-@pytest.mark.parametrize("micro_batches", [1, 2])
-@pytest.mark.parametrize("bf16", [True, False])
-@pytest.mark.parametrize("kind", ["fsdp", "zero2", "ddp"])
-def test_planned_memory_of_each_strategy_is_within_ten_percent_of_torchs_own_simulation(kind, bf16, micro_batches):
-    a, parallel = architecture(3), ParallelSpec(strategy=kind)
-    asked = {"vocab_size": 4096, "num_ranks": 8, "rows": 8, "bf16": bf16, "again": False}
-    tracked = tracked_bytes(a, **asked, micro_batches=micro_batches, parallel=parallel)
-    planned = memory(
-        llama(a, 4096),
-        strategy_of(parallel, 8),
-        precision=dataclasses.replace(PRECISIONS["bf16" if bf16 else "fp32"], optimizer_bytes=0),
-        rows=8,
-        sequence_tokens=TOKENS,
-        micro_batches=micro_batches,
-    )
-    assert planned.total == pytest.approx(tracked, rel=0.1)
+def test_the_configurations_of_the_gpu_table_are_planned_and_can_be_trained():
+    assert len(CONFIGS) >= 6
+    assert all(planned(config).total > 0 for config in CONFIGS.values())
+    tiny = {"hidden_size": 32, "intermediate_size": 64, "num_layers": 2, "num_heads": 2, "num_kv_heads": 2}
+    for name in ("two micro-batches", "LoRA", "full checkpointing"):
+        config = Config(recipe=CONFIGS[name].recipe, model=tiny)
+        # On a CPU nothing counts the bytes; that it trains is what can be seen.
+        assert train(config, vocab_size=64, sequence_tokens=16) is None or torch.cuda.is_available()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", CONFIGS)
+def test_planned_memory_is_within_ten_percent_of_what_the_gpu_allocated(name: str):
+    import json
+    import subprocess
+
+    command = [sys.executable, "benchmarks/memory.py", "--one", name]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    assert planned(CONFIGS[name]).total == pytest.approx(found, rel=0.1)

@@ -1,17 +1,21 @@
 import io
 import json
+import struct
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 from transformers import LlamaConfig
 from typer.testing import CliRunner
 
 from domainlm.cli import app
 from domainlm.errors import SpecError
-from domainlm.plan import show
+from domainlm.plan import lecture, show
+from domainlm.plan.choice import choose
 from domainlm.plan.plan import Plan, plan, record
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.project import Run, load_run
@@ -124,13 +128,81 @@ def test_a_plan_that_does_not_fit_says_what_helps(tmp_path):
     assert "Take more or larger GPUs" in text_of(planned)
 
 
-def test_the_lectures_tables_hold_its_figures():
-    console = Console(file=io.StringIO(), width=200)
-    for part in show.lecture():
+def printed(parts: Iterable[RenderableType], width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    for part in parts:
         console.print(part)
-    text = console.file.getvalue()
-    for figure in ("24.00 GB", "4,200.00 GB", "12,000.00 GB", "BloombergGPT", "569B", "3.140625", "0 10000000 1001001"):
-        assert figure in text
+    return console.file.getvalue()
+
+
+def test_the_lectures_tables_hold_its_figures():
+    text = printed(lecture.lecture())
+    for memory in ("1B          4 GB      4 GB       8 GB", "24 GB", "4,200 GB", "12,000 GB"):
+        assert memory in text
+    # Best and actual tokens, and what the compute of BloombergGPT would do best by 20 tokens a parameter.
+    for tokens in ("BloombergGPT       50.6B   1.01T    569B     0.56", "334B      37.9B", "3.5T    300B     0.09"):
+        assert tokens in text
+    for number in ("3.140625", "0 10000000 1001001", "1 + 5 + 2", "65504", "3.40282e+38"):
+        assert number in text
+
+
+WIDE = [
+    ["plan"],
+    ["plan", "data_specs/runs/bloomberggpt.yaml", "--gpu", "A100-40GB", "--gpus", "512", "--mfu", "0.245"],
+    ["plan", "data_specs/runs/finance-llama-1b.yaml"],
+    ["models", "data_specs/runs/finance-llama-1b.yaml", "--license", "apache-2.0", "--budget", "500"],
+    ["numbers"],
+]
+
+
+@pytest.mark.parametrize("arguments", WIDE, ids=" ".join)
+def test_in_80_columns_no_cell_is_cut_off(arguments: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(ROOT)
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "…" not in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 80
+
+
+def test_bloomberggpt_is_planned_near_what_its_paper_published():
+    run = load_run(ROOT / "data_specs" / "runs" / "bloomberggpt.yaml")
+    # arXiv:2303.17564, table 4 and section 3.3: 102 TFLOP/s on each of 512 A100-40GB for 53 days, 2.36e23 FLOPs, which
+    # count activation checkpointing's second forward pass.
+    hardware = {"num_gpus": 512, "mfu": 0.75 * 102 / 312}
+    (model,) = plan(run, "A100-40GB", **hardware).models
+    assert model.num_parameters == pytest.approx(50.6e9, rel=0.001)
+    assert model.flops * 4 / 3 == pytest.approx(2.36e23, rel=0.02)
+    assert model.hours / 24 == pytest.approx(53, rel=0.02)
+    chosen = next(m for m in model.memories if m.strategy == "hybrid 128x4")
+    assert chosen.total < 40e9 < next(m for m in model.memories if m.strategy == "DDP").total
+
+
+def test_the_zero_stage_that_our_trainer_lacks_is_planned_and_never_picked():
+    run = load_run(ROOT / "data_specs" / "runs" / "finance-llama-1b.yaml")
+    (model,) = plan(run, num_gpus=8).models
+    by_name = {m.strategy: m for m in model.memories}
+    assert by_name["DDP"].total > by_name["ZeRO-1"].total > by_name["ZeRO-3"].total
+    choice = choose([by_name["DDP"], by_name["ZeRO-1"], by_name["ZeRO-2"]], by_name["ZeRO-1"].total)
+    assert choice.pick != "ZeRO-1"
+    assert choice.reasons["ZeRO-1"].startswith("would fit, but our trainer shards the gradients too")
+
+
+def test_what_a_base_was_trained_on_counts_in_what_the_law_says_of_more():
+    run = load_run(ROOT / "data_specs" / "runs" / "finance-llama-1b.yaml")
+    (model,) = plan(run).models
+    # Llama 3.2 1B: 9T tokens of 1.24B parameters.
+    assert "on top of 7,282.6 before: were all text alike, 2.116 nats a token" in model.chinchilla.sentence
+
+
+def test_a_number_is_drawn_with_a_box_for_each_of_its_bits(tmp_path):
+    shown = CliRunner().invoke(app, ["numbers", "0.1", "--json", "--picture", str(tmp_path / "bits.svg")])
+    rows = json.loads(shown.output)
+    drawn = ElementTree.fromstring((tmp_path / "bits.svg").read_text())
+    boxes = [box.attrib["class"] for box in drawn.iter("{http://www.w3.org/2000/svg}rect")]
+    for kind in ("sign", "exponent", "fraction"):
+        assert boxes.count(kind) == 1 + sum(row[f"{kind}_bits"] for row in rows)
+    assert rows[0]["value"] == struct.unpack("f", struct.pack("f", 0.1))[0]
 
 
 def test_the_command_prints_the_plan_as_json_and_refuses_a_gpu_that_it_does_not_know():

@@ -78,7 +78,7 @@ models:
   {domain}-51: {{start: base, mix: {domain}-51, recipe: continue}}
   {domain}-100: {{start: base, mix: {domain}-100, recipe: continue}}
 evaluate:
-  suites: [general, {domain}]
+  tasks: [general_continuation, {domain}_continuation]
   window_tokens: 256
   stride_tokens: 128
   max_docs_per_source: 4

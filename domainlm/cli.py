@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from domainlm.commands import benchmarks as benchmark_commands
 from domainlm.commands import corpus as corpus_commands
 from domainlm.commands import dashboard as dashboard_command
 from domainlm.commands import evaluate as evaluate_commands
@@ -53,6 +54,10 @@ app.command("dashboard", epilog="Example: domainlm dashboard --static public")(d
 app.command(epilog="Example: domainlm export data_specs/runs/demo.yaml --model legal-51 --dtype int8")(
     export_command.export
 )
+_TASKS = "Example: domainlm evaluate tasks data_specs/runs/finance-llama-1b.yaml --data corpora/bench"
+evaluate_commands.app.command("tasks", epilog=_TASKS)(benchmark_commands.tasks)
+_CONTAMINATION = "Example: domainlm evaluate contamination data_specs/runs/demo.yaml"
+evaluate_commands.app.command("contamination", epilog=_CONTAMINATION)(benchmark_commands.contamination)
 
 
 def main() -> None:
@@ -342,13 +347,16 @@ def evaluate(
     progress: Shown = "bar",
     as_json: Json = False,
     stage: StageId = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="A few documents and items of each: a minute.")] = False,
 ) -> None:
     """Evaluate the models of a run, and compare them.
 
-    With --model, one model is evaluated and nothing is compared. What was compared is added to the store of results.
+    With --model, one model is evaluated and nothing is compared. What was compared is added to the store of results. A
+    task that is done is never done again. With --smoke the results are stages of their own, beside those of the run,
+    and are not added.
     """
-    _make("evaluate", spec, workspace, workers, progress, as_json, model=model, stage=stage)
-    if model is None and stage is None:
+    _make("evaluate", spec, workspace, workers, progress, as_json, model=model, stage=stage, smoke=smoke)
+    if model is None and stage is None and not smoke:
         from domainlm import outcome, pipeline
         from domainlm.specs.project import load_run
 
@@ -383,12 +391,13 @@ def _make(
     model: str | None = None,
     mix: str | None = None,
     stage: str | None = None,
+    smoke: bool = False,
 ) -> Manifest:
     """Makes the stages of a command in this process, says what each is, and returns the last one's manifest."""
     from domainlm import pipeline
     from domainlm.specs.project import load_run
 
-    run = load_run(spec)
+    run = pipeline.smoke(load_run(spec)) if smoke else load_run(spec)
     place = pipeline.place(run, workspace)
     try:
         chosen = pipeline.chosen(run, command, model=model, mix=mix, stage_id=stage)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from domainlm import manifest
 from domainlm.digest import code_digest, digest, file_digest, library_versions, seed_for
 from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest, Request
+from domainlm.specs.judged import data_folder
 from domainlm.specs.project import Run
 from domainlm.specs.run import ModelSpec, RecipeSpec
 from domainlm.specs.uri import expanded
@@ -147,6 +148,17 @@ def done(run: Run, workspace: Path, *, kinds: Collection[str] | None = None) -> 
     return finished
 
 
+SMOKE = {"max_docs_per_source": 4, "max_items_per_task": 16}
+"""What an evaluation looks at when it is only tried whether all of it works."""
+
+
+def smoke(run: Run) -> Run:
+    """The same run, its models judged by a few documents of each source and a few items of each task."""
+    asked = run.spec.evaluate
+    fewer = {name: min(most, getattr(asked, name) or most) for name, most in SMOKE.items()}
+    return replace(run, spec=run.spec.model_copy(update={"evaluate": asked.model_copy(update=fewer)}))
+
+
 def run_stage(run: Run, stage_id: str, workspace: Path, *, workers: int | None = None) -> Manifest:
     """The manifest of one stage, made now unless it is finished; StageError where a stage that it needs is not."""
     by_id = {stage.id: stage for stage in stages(run)}
@@ -263,9 +275,10 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             }
             if spec.corpus.decontaminate is None:
                 return {"corpus": spec.corpus, "domains": decided}, {}
-            from domainlm.evaluate.benchmarks import fingerprint
+            from domainlm.evaluate.benchmarks import fingerprint, sources
 
-            return {"corpus": spec.corpus, "domains": decided}, {"evals": fingerprint(run.root / "evals")}
+            found = sources(run.root / "evals", data_folder(spec.evaluate, run.root))
+            return {"corpus": spec.corpus, "domains": decided}, {"evals": fingerprint(found)}
         case "tokenizer":
             return run.tokenizer, _outside(run.tokenizer.pretrained, run)
         case "items":
@@ -282,12 +295,9 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             asked = {"device": device.kind(), "precision": device.precision_for(recipe.precision)}
             return {"model": model, "recipe": recipe} | asked, _outside(_origin(run, model.start), run)
         case "evaluate":
-            from domainlm.evaluate.suites import files
-
-            evals = run.root / "evals"
-            tasks = files(spec.evaluate.suites, evals)
-            asked = {path.relative_to(evals).as_posix(): file_digest(path) for path in tasks}
-            return spec.evaluate, _outside(_origin(run, stage.model), run) | {"evals": digest(asked)}
+            # What is asked of it is in its files; where the folder of data lies is not.
+            asked = spec.evaluate.model_copy(update={"data": None})
+            return asked, _outside(_origin(run, stage.model), run) | {"evals": _evals(run)}
         case "compare":
             return {"pairs": pairs(run), "bootstrap_samples": spec.evaluate.bootstrap_samples}, {}
         case "report":
@@ -296,6 +306,19 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             return spec, {"assets": assets_digest()}
         case _:
             return None, {}
+
+
+def _evals(run: Run) -> str:
+    """Digest of the tasks that a run is judged by: their files and those beside them, and their local items."""
+    from domainlm.evaluate import benchmarks, prepare
+    from domainlm.specs import tasks
+
+    evals, asked = run.root / "evals", run.spec.evaluate
+    chosen = tasks.chosen(evals, asked.suites, asked.tasks)
+    beside = prepare.support(sorted({task.suite for task in chosen}), evals)
+    found = benchmarks.sources(evals, data_folder(asked, run.root), chosen)
+    files = {path.relative_to(evals).as_posix(): file_digest(path) for path in beside}
+    return digest([benchmarks.fingerprint(found, whole=True), [source.not_read for source in found], files])
 
 
 def _trained(run: Run, stage: Stage) -> tuple[ModelSpec, RecipeSpec]:
@@ -359,11 +382,11 @@ def _read(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int
 
 def _corpus(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
     from domainlm.corpus.build import build
-    from domainlm.evaluate.benchmarks import sources
+    from domainlm.evaluate.benchmarks import benchmarks, sources
 
     reads = {domain: finished[f"read/{domain}"] for domain in run.domains}
-    benchmarks = [source.benchmark() for source in sources(run.root / "evals")]
-    return build(run.spec.corpus, list(run.domains.values()), reads, folder, benchmarks)
+    found = sources(run.root / "evals", data_folder(run.spec.evaluate, run.root))
+    return build(run.spec.corpus, list(run.domains.values()), reads, folder, benchmarks(found))
 
 
 def _tokenizer(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
@@ -425,6 +448,30 @@ def hold_mixes(run: Run, workspace: Path) -> Path:
     return hold.write(run.root, run.spec.name, mixes, finished["tokens"])
 
 
+def contaminated(spec: Path, workspace: Path | None, data: Path | None) -> dict[str, Any]:
+    """By benchmark: how many of its items stand in the training text of a run, and in which sources.
+
+    `data` is the folder of the tasks' items, by default the spec's. StageError where the corpus is not made yet.
+    """
+    import tempfile
+
+    from domainlm.evaluate import benchmarks, contamination
+    from domainlm.specs.corpus import Decontaminate
+    from domainlm.specs.project import load_run
+
+    run = load_run(spec)
+    corpus = done(run, place(run, workspace), kinds=("read", "corpus")).get("corpus")
+    if corpus is None:
+        raise StageError(f"the corpus of {run.path} is not made yet: domainlm corpus {run.path}")
+    data = data or data_folder(run.spec.evaluate, run.root)
+    found = [source for source in benchmarks.sources(run.root / "evals", data) if not source.not_read]
+    titles = {source.task.name: source.task.title for source in found}
+    with tempfile.TemporaryDirectory() as work:
+        asked = run.spec.corpus.decontaminate or Decontaminate()
+        checked, _ = contamination.check(corpus, found, asked, Path(work) / "ngrams")
+    return contamination.counts(checked, titles)
+
+
 def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
     from domainlm.train.stage import train
 
@@ -444,18 +491,28 @@ def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: in
 
 
 def _evaluate(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
-    from domainlm.evaluate.run import evaluate
+    from domainlm.evaluate.run import Asked, evaluate
+    from domainlm.specs.corpus import Decontaminate
 
-    return evaluate(
-        run.spec.evaluate,
+    asked = Asked(
+        spec=run.spec.evaluate,
         name=stage.model,
         model=weights(run, stage.model, finished),
         corpus=finished["corpus"],
         items=finished["items"],
         evals=run.root / "evals",
-        folder=folder,
+        data=data_folder(run.spec.evaluate, run.root),
+        decontaminate=run.spec.corpus.decontaminate or Decontaminate(),
         seed=_seed(run, stage),
+        key=_model_key(request(run, stage, finished)),
     )
+    return evaluate(asked, folder, folder.parent / "parts")
+
+
+def _model_key(asked: Request) -> str:
+    """Of an evaluation: the model, the code and the libraries, whatever it is asked for."""
+    model = {name: made for name, made in asked.inputs.items() if name not in ("corpus", "items", "evals")}
+    return digest([model, asked.code, asked.libraries])[:16]
 
 
 def _compare(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:

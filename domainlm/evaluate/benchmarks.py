@@ -1,127 +1,164 @@
-"""Texts of the tasks of `evals`, without lm-eval: what training text is decontaminated against, read before any model.
+"""Items of the tasks of `evals`, without lm-eval: what training text is compared with, before and after training.
 
-Every task counts, whether a run uses its suite or not. Read are those whose data lie in local files; of the others the
-cause is told. Of a record the question (the fields that `doc_to_text` names) and the question with all that the task
-shows of it are taken; where a function of the task decides what is shown, every field.
+Before training every task counts, whether a run uses its suite or not: those whose data lie in local files, be it that
+the task names them or that they are found in the folder of `evaluate.data`. Of the others the cause is told. Of an item
+the question (the fields that `doc_to_text` names) and the question with all that the task shows of it are taken; where
+a function of the task decides what is shown, every field.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import orjson
-import zstandard
-from ruamel.yaml import YAML
-
 from domainlm.corpus.benchmark import Benchmark
 from domainlm.digest import digest, file_digest
-from domainlm.errors import DataError
+from domainlm.evaluate import local
+from domainlm.evaluate.local import Record
+from domainlm.specs import tasks
+from domainlm.specs.tasks import FUNCTION, Task
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _SHOWN = ("doc_to_text", "doc_to_choice", "doc_to_target")
-_FUNCTION = "!function"
+_ITEMS = "${ITEMS}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
     """Where the items of a task come from."""
 
-    task: str
-    files: tuple[Path, ...] = ()
-    config: Mapping[str, Any]
+    task: Task
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """By split; of joined files, by name."""
     not_read: str = ""
-    """Why its items cannot be read before the corpus is made; empty where they can."""
+    """Why its items cannot be read before a model is there; empty where they can."""
 
-    def benchmark(self) -> Benchmark:
-        """Its items, read when they are asked for."""
-        return Benchmark(name=self.task, items=_items(self), not_read=self.not_read)
-
-
-def sources(evals: Path) -> list[Source]:
-    """The tasks of all suites in `evals`, by file. A file that is no task, such as a group, has none."""
-    found = []
-    for path in sorted(evals.glob("*/**/*.yaml")):
-        config = _config(path)
-        if isinstance(config.get("task"), str) and "group" not in config:
-            found.append(_source(config))
-    return found
+    def records(self) -> list[Record]:
+        """Its items in their order. Raises DataError where a file is not what it should be."""
+        if self.task.takes_local:
+            return local.items(self.task, self.task.evaluated_split, self.files)
+        return [record for file in self.files.values() for record in local.records(file)]
 
 
-def fingerprint(evals: Path) -> str:
-    """Digest of the items that can be read and of what is shown of them; the same wherever the files lie."""
-    shown = (*_SHOWN, "process_docs")
+def sources(evals: Path, data: Path | None = None, chosen: Sequence[Task] | None = None) -> list[Source]:
+    """Where the items of tasks (by default of all that are in `evals`) lie, here or in the folder `data`."""
+    files = tasks.local_files(data) if data is not None else {}
+    return [_source(task, data, files) for task in (tasks.read_tasks(evals) if chosen is None else chosen)]
+
+
+def _source(task: Task, data: Path | None, files: Mapping[str, Sequence[Path]]) -> Source:
+    if task.broken:
+        return Source(task=task, not_read=task.broken)
+    if not task.takes_local:
+        return _named(task)
+    if data is None:
+        where = f"on the hub, {task.hub}" if task.hub else "in no hub"
+        return Source(task=task, not_read=f"its items are {where}, and the run names no folder of data")
+    found, wrong = tasks.find(task, data, files)
+    return Source(task=task, files=found, not_read=wrong[0] if wrong else "")
+
+
+def _named(task: Task) -> Source:
+    """Of a task that names its own data files."""
+    given = (task.config.get("dataset_kwargs") or {}).get("data_files") or ()
+    if isinstance(given, Mapping):
+        given = given.get(task.evaluated_split, ())
+    files = {}
+    for name in [given] if isinstance(given, str) else given:
+        if _ITEMS in name:
+            cause = "its items are made from held-out documents after the corpus, which are kept out by themselves"
+            return Source(task=task, not_read=cause)
+        file = _PLACEHOLDER.sub(lambda match: os.environ.get(match[1]) or match[0], name)
+        if not Path(file).is_file():
+            return Source(task=task, not_read=f"there is no file {name}")
+        files[name] = Path(file)
+    return Source(task=task, files=files, not_read="" if files else "it names no data files for its test split")
+
+
+def benchmarks(found: Sequence[Source]) -> list[Benchmark]:
+    """What text is kept free of, by title: the items of all of its tasks that can be read, or why none can."""
+    by_title: dict[str, list[Source]] = {}
+    for source in found:
+        by_title.setdefault(source.task.title, []).append(source)
+    return [_benchmark(title, group) for title, group in by_title.items()]
+
+
+def _benchmark(title: str, group: Sequence[Source]) -> Benchmark:
+    read = [source for source in group if not source.not_read]
+    return Benchmark(name=title, items=_Items(tuple(read)), not_read="" if read else group[0].not_read)
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """Texts of items, read anew each time that they are asked for."""
+
+    sources: tuple[Source, ...]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for source in self.sources:
+            for number, record in enumerate(source.records()):
+                name = item_name(source.task, str(number))
+                yield from ((name, text) for text in texts(source.task.config, record))
+
+
+def item_name(task: Task, name: str) -> str:
+    """What an item is called among all of its title's."""
+    return name if task.title == task.name else f"{task.name}/{name}"
+
+
+def texts(config: Mapping[str, Any], record: Record) -> list[str]:
+    """Of an item: all that the task shows, then the question by itself where that is less."""
+    shown = _fields(record, [config.get(key) for key in _SHOWN], config)
+    asked = _fields(record, [config.get("doc_to_text")], config)
+    whole, question = (_text([record[name] for name in names]) for names in (shown, asked))
+    return [whole] if question in ("", whole) else [whole, question]
+
+
+def fingerprint(found: Sequence[Source], *, whole: bool = False) -> str:
+    """Digest of the items that can be read and of what is shown of them; the same wherever the files lie.
+
+    With `whole`, of all that the tasks' files say.
+    """
+    keys = (*_SHOWN, "process_docs")
+    shapes = [file_digest(Path(__file__).with_name(name)) for name in ("local.py", "shapes.py")]
     return digest(
         [
-            [source.task, [source.config.get(key) for key in shown], [file_digest(file) for file in source.files]]
-            for source in sources(evals)
-            if source.files
+            shapes,
+            *(
+                [source.task.name, _settings(source.task, None if whole else keys), _digests(source)]
+                for source in found
+                if whole or not source.not_read
+            ),
         ]
     )
 
 
-def _source(config: Mapping[str, Any]) -> Source:
-    task = config["task"]
-    if config.get("dataset_path") not in ("json", "csv", "parquet"):
-        cause = f"its data are {config.get('dataset_path')!r}, not local files"
-        return Source(task=task, config=config, not_read=cause)
-    given = (config.get("dataset_kwargs") or {}).get("data_files") or ()
-    if isinstance(given, Mapping):
-        split = config.get("test_split") or config.get("validation_split")
-        given = given.get(split, ())
-    files = []
-    for name in [given] if isinstance(given, str) else given:
-        if "${ITEMS}" in name:
-            cause = "its items are made from held-out documents after the corpus, which are kept out by themselves"
-            return Source(task=task, config=config, not_read=cause)
-        file = _PLACEHOLDER.sub(lambda match: os.environ.get(match[1]) or match[0], name)
-        if not Path(file).is_file():
-            return Source(task=task, config=config, not_read=f"there is no file {name}")
-        files.append(Path(file))
-    cause = "" if files else "it names no data files for its test split"
-    return Source(task=task, files=tuple(files), config=config, not_read=cause)
+def _settings(task: Task, keys: Sequence[str] | None) -> Any:
+    if keys is None:
+        return [task.text, repr(sorted(task.config.items())).replace(str(tasks.lm_eval_tasks()), "")]
+    return [[task.config.get(key) for key in keys], repr(task.local)]
 
 
-def _config(path: Path) -> dict[str, Any]:
-    """A task's YAML with what it includes; functions of Python are named, not loaded."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.constructor.add_constructor(_FUNCTION, lambda _, node: f"{_FUNCTION} {node.value}")
-    config = yaml.load(path) or {}
-    if not isinstance(config, dict):
-        raise DataError(f"{path}: wanted a mapping, got {type(config).__name__}")
-    included = config.pop("include", ())
-    whole: dict[str, Any] = {}
-    for name in [included] if isinstance(included, str) else included:
-        whole |= _config(path.parent / name)
-    return whole | config
+def _digests(source: Source) -> dict[str, str]:
+    return {name: _file_digest(file, file.stat().st_mtime_ns) for name, file in source.files.items()}
 
 
-def _items(source: Source) -> Iterator[tuple[str, str]]:
-    number = 0
-    for file in source.files:
-        for record in _records(file):
-            shown = _fields(record, [source.config.get(key) for key in _SHOWN], source.config)
-            asked = _fields(record, [source.config.get("doc_to_text")], source.config)
-            whole, question = (_text([record[name] for name in names]) for names in (shown, asked))
-            yield str(number), whole
-            if question not in ("", whole):
-                yield str(number), question
-            number += 1
+@lru_cache(maxsize=256)
+def _file_digest(file: Path, modified_ns: int) -> str:
+    return file_digest(file)
 
 
-def _fields(record: Mapping[str, Any], templates: Sequence[Any], config: Mapping[str, Any]) -> list[str]:
+def _fields(record: Record, templates: Sequence[Any], config: Mapping[str, Any]) -> list[str]:
     """Fields of the record that the templates name, those of the first template first; all where a function decides."""
-    texts = [template if isinstance(template, str) else str(template) for template in templates if template is not None]
-    if "process_docs" in config or any(text.startswith(_FUNCTION) for text in texts):
+    said = [template if isinstance(template, str) else str(template) for template in templates if template is not None]
+    if "process_docs" in config or any(text.startswith(FUNCTION) for text in said):
         return list(record)
-    named = [name for text in texts for name in record if re.search(rf"\b{re.escape(name)}\b", text)]
+    named = [name for text in said for name in record if re.search(rf"\b{re.escape(name)}\b", text)]
     return list(dict.fromkeys(named))
 
 
@@ -132,37 +169,3 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         value = list(value.values())
     return "\n".join(filter(None, map(_text, value))) if isinstance(value, list) else ""
-
-
-def _records(file: Path) -> Iterator[dict[str, Any]]:
-    """Records of a file as `datasets` reads it. Raises DataError where it is no table of records."""
-    name = file.name.removesuffix(".gz").removesuffix(".zst")
-    if name.endswith(".parquet"):
-        import pyarrow.parquet as pq
-
-        yield from pq.read_table(file).to_pylist()
-        return
-    content = _unpacked(file)
-    if name.endswith(".csv"):
-        yield from csv.DictReader(io.StringIO(content.decode(), newline=""))
-        return
-    if content.lstrip().startswith(b"["):
-        records = orjson.loads(content)
-    else:
-        records = (orjson.loads(line) for line in content.split(b"\n") if line.strip())
-    for record in records:
-        if not isinstance(record, dict):
-            raise DataError(f"{file}: wanted an object for each item, got {type(record).__name__}")
-        yield record
-
-
-def _unpacked(file: Path) -> bytes:
-    content = file.read_bytes()
-    if file.suffix == ".gz":
-        return gzip.decompress(content)
-    if file.suffix == ".zst":
-        with zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(
-            content, read_across_frames=True
-        ) as reader:
-            return reader.read()
-    return content

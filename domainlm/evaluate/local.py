@@ -1,8 +1,9 @@
 """Local files of a task's items: read as they are, brought into the fields that the task asks for, no network.
 
 `metadata.local` of a task says where its items lie in the folder of `evaluate.data` and what they look like there:
-`files` (name by split), `where` (only these rows, by field), `join` (a field of another file's row) and `shape` (a
-function of `shapes`). Without it the files are called `<task>_<split>` and have the hub's fields.
+`files` (name by split), `where` (only rows with these values, `*` standing for anything), `join` (a field of the row of
+another file that agrees in a field: `prompt: {file: legalbench_base_prompts, by: task}`) and `shape` (a function of
+`shapes`). Without it the files are called `<task>_<split>` and have the hub's fields.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,41 +26,66 @@ from domainlm.errors import DataError
 from domainlm.evaluate import shapes
 from domainlm.specs.tasks import Task
 
+Record = dict[str, Any]
 _ORIGIN = ("license", "url")
-"""What a file says of where an item comes from is not part of it."""
+"""What a file says of where an item comes from is no part of it."""
 
 
-def items(task: Task, file: Path, files: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """The items of a task in `file`, in the task's own fields.
+def items(task: Task, split: str, files: Mapping[str, Path]) -> list[Record]:
+    """The items of a task's split in its own fields, from `files` (by split, and by name those that are joined).
 
     Raises DataError, naming the file and the record, where it is no table of records or a record lacks a field.
     """
-    where = {name: str(value) for name, value in (task.local.get("where") or {}).items()}
+    file, where = files[split], {name: str(value) for name, value in (task.local.get("where") or {}).items()}
     shape = getattr(shapes, task.local["shape"]) if "shape" in task.local else None
-    joined = {field: _joined(files[name], where, field, name) for field, name in (task.local.get("join") or {}).items()}
-    found: list[dict[str, Any]] = []
-    for number, record in enumerate(_table(file, file.stat().st_mtime_ns), 1):
-        if any(str(record.get(name)) != value for name, value in where.items()):
-            continue
-        item = {name: value for name, value in record.items() if name not in _ORIGIN} | joined
-        if shape is None:
-            found.append(item)
-            continue
+    joins = [(field, join["by"], files[join["file"]]) for field, join in (task.local.get("join") or {}).items()]
+    found: list[Record] = []
+    for number, record in _rows(file, where):
+        item = {name: value for name, value in record.items() if name not in _ORIGIN}
+        for field, on, other in joins:
+            item[field] = _joined(other, on, item.get(on), field)
         try:
-            found += shape(item)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+            found += [item] if shape is None else shape(item)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             cause = f"no field {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-            raise DataError(f"{file}: record {number} is not of the shape {shape.__name__!r}: {cause}") from error
+            raise DataError(f"{file}: record {number} is not of the shape {task.local['shape']!r}: {cause}") from error
     if not found:
         raise DataError(f"{file} holds no items" + (f" where {where}" if where else ""))
     return found
 
 
-def _joined(file: Path, where: Mapping[str, str], field: str, name: str) -> Any:
-    for record in _table(file, file.stat().st_mtime_ns):
-        if all(str(record.get(key)) == value for key, value in where.items()):
-            return record[field]
-    raise DataError(f"{file}: {name} has no record where {dict(where)}")
+def _rows(file: Path, where: Mapping[str, str]) -> Sequence[tuple[int, Record]]:
+    """Numbered records of a file, those with the values of `where`."""
+    exact = {name: value for name, value in where.items() if "*" not in value}
+    rows = _by_value(file, file.stat().st_mtime_ns, tuple(exact)).get(tuple(exact.values()), ())
+    globs = [(name, value) for name, value in where.items() if name not in exact]
+    return [row for row in rows if all(fnmatchcase(str(row[1].get(name)), value) for name, value in globs)]
+
+
+@lru_cache(maxsize=8)
+def _by_value(file: Path, modified_ns: int, names: tuple[str, ...]) -> dict[tuple[str, ...], list[tuple[int, Record]]]:
+    """Fifty-seven subjects of MMLU are in one file, which is read once."""
+    found: dict[tuple[str, ...], list[tuple[int, Record]]] = {}
+    for number, record in enumerate(records(file), 1):
+        found.setdefault(tuple(str(record.get(name)) for name in names), []).append((number, record))
+    return found
+
+
+def _joined(file: Path, on: str, value: Any, field: str) -> Any:
+    rows = _rows(file, {on: str(value)})
+    if not rows or field not in rows[0][1]:
+        raise DataError(f"{file} has no {field} where {on} is {value}")
+    return rows[0][1][field]
+
+
+def write(task: Task, files: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Writes the items of each split that the task needs to `folder`, as JSON lines; returns where each is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for split in task.splits:
+        written[split] = folder / f"{split}.jsonl"
+        written[split].write_bytes(b"".join(orjson.dumps(item) + b"\n" for item in items(task, split, files)))
+    return written
 
 
 def dataset(files: Mapping[str, str], **metadata: Any) -> Any:
@@ -69,24 +97,21 @@ def dataset(files: Mapping[str, str], **metadata: Any) -> Any:
 
     splits = datasets.DatasetDict()
     for split, file in files.items():
-        records = [orjson.loads(line) for line in Path(file).read_bytes().splitlines()]
+        records = [orjson.loads(line) for line in Path(file).read_bytes().split(b"\n") if line]
         fields = dict.fromkeys(name for record in records for name in record)
         splits[split] = datasets.Dataset.from_dict({name: [r.get(name) for r in records] for name in fields})
     return splits
 
 
-@lru_cache(maxsize=8)
-def _table(file: Path, modified_ns: int) -> tuple[dict[str, Any], ...]:
-    """Fifty-seven subjects of MMLU are in one file, which is read once."""
-    return tuple(records(file))
+def records(file: Path) -> Iterator[Record]:
+    """Records of a file: JSON lines, a JSON list or one JSON object, CSV or Parquet, packed or not.
 
-
-def records(file: Path) -> Iterator[dict[str, Any]]:
-    """Records of a file as `datasets` reads it. Raises DataError where it is no table of records."""
+    Raises DataError where it is none of these.
+    """
     name = file.name.removesuffix(".gz").removesuffix(".zst")
     try:
         content = _unpacked(file)
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise DataError(f"{file} cannot be unpacked: {error}") from error
     if name.endswith(".parquet"):
         import pyarrow as pa
@@ -97,14 +122,19 @@ def records(file: Path) -> Iterator[dict[str, Any]]:
         except pa.ArrowException as error:
             raise DataError(f"{file} is no Parquet file: {error}") from error
     elif name.endswith(".csv"):
-        yield from csv.DictReader(io.StringIO(content.decode(), newline=""))
+        try:
+            yield from csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        except UnicodeDecodeError as error:
+            raise DataError(f"{file} is no CSV in UTF-8: {error}") from error
     else:
-        yield from _json_records(file, content)
+        yield from _json_records(file, content, name.endswith(".json"))
 
 
-def _json_records(file: Path, content: bytes) -> Iterator[dict[str, Any]]:
+def _json_records(file: Path, content: bytes, is_whole: bool) -> Iterator[Record]:
     is_list = content.lstrip().startswith(b"[")
-    parts = [content] if is_list else content.split(b"\n")
+    # Of .json, one object may be spread over lines; many collections also call JSON lines so.
+    whole = is_list or (is_whole and b"{" not in content.split(b"\n", 1)[-1].lstrip()[:1])
+    parts = [content] if whole else content.split(b"\n")
     for number, part in enumerate(parts, 1):
         if not part.strip():
             continue

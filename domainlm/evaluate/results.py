@@ -13,6 +13,9 @@ from domainlm.evaluate import store
 from domainlm.evaluate.bootstrap import interval
 from domainlm.records import EvalResult
 
+CLEAN_ITEMS = "clean items"
+"""The source of a row that counts only items that training text does not have."""
+
 
 def metric_name(metric: str, filter_name: str) -> str:
     """What a metric is called: lm-eval's name, with the answer filter's where there is one.
@@ -42,39 +45,51 @@ def of_documents(
 def of_tasks(
     model: str, found: Mapping[str, Any], samples: Sequence[Mapping[str, Any]], num_samples: int, seed: int
 ) -> Iterator[EvalResult]:
-    """A row for each task and metric of lm-eval, from its results (`lm_eval.json`) and the rows of `store.SAMPLES`.
+    """Rows for each title and metric of lm-eval, from its results (`lm_eval.json`) and the rows of `store.SAMPLES`.
 
-    A metric that no item has alone, such as F1, keeps lm-eval's value and has no interval.
+    The items of a title's tasks count alike, whichever task they are of. Where training text has some of them, a second
+    row has CLEAN_ITEMS as its source: those that it does not have. A metric that no item has alone, such as F1, keeps
+    lm-eval's value and has no interval; it is told of titles that are one task.
     """
-    items: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    items: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for sample in samples:
-        items.setdefault((sample["task"], sample["metric"]), []).append((sample["numerator"], sample["denominator"]))
-    for task, suite in found["suites"].items():
-        for key, value in sorted(found["results"][task].items()):
+        items.setdefault((sample["task"], sample["metric"]), []).append(sample)
+    for title, suite in found["suites"].items():
+        first = found["subtasks"][title][0]
+        for key, value in sorted(found["results"][first].items()):
             name, comma, filter_name = key.partition(",")
             if not comma or name.endswith("_stderr"):
                 continue
-            higher_is_better = found["higher_is_better"][task].get(name) is not False
+            better = found["higher_is_better"][first].get(name) is not False
             metric = metric_name(name, filter_name)
-            if (task, metric) in items:
-                pairs = items[task, metric]
-                yield _result(model, suite, task, "", metric, pairs, higher_is_better, num_samples, seed)
-            else:
-                num_items = found["n-samples"][task]["effective"]
-                yield EvalResult(
-                    model=model,
-                    suite=suite,
-                    task=task,
-                    source="",
-                    metric=metric,
-                    value=value,
-                    low=math.nan,
-                    high=math.nan,
-                    num_items=num_items,
-                    numerator=math.nan,
-                    denominator=num_items,
-                    higher_is_better=higher_is_better,
-                )
+            if rows := items.get((title, metric)):
+                clean = [row for row in rows if row["training_text"] in ("clean", "short")]
+                for source, chosen in (("", rows), (CLEAN_ITEMS, clean if 0 < len(clean) < len(rows) else [])):
+                    pairs = [(row["numerator"], row["denominator"]) for row in chosen]
+                    if pairs:
+                        yield _result(model, suite, title, source, metric, pairs, better, num_samples, seed)
+            elif title == first:
+                num_items = found["n-samples"][title]["effective"]
+                yield _without_items(model, suite, title, metric, value, num_items, better)
+
+
+def _without_items(
+    model: str, suite: str, task: str, metric: str, value: float, num_items: int, higher_is_better: bool
+) -> EvalResult:
+    return EvalResult(
+        model=model,
+        suite=suite,
+        task=task,
+        source="",
+        metric=metric,
+        value=value,
+        low=math.nan,
+        high=math.nan,
+        num_items=num_items,
+        numerator=math.nan,
+        denominator=num_items,
+        higher_is_better=higher_is_better,
+    )
 
 
 def _result(

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from domainlm.evaluate.benchmarks import item_name
 from domainlm.evaluate.results import metric_name
+from domainlm.specs.tasks import Task
+
+UNKNOWN = "unknown"
+"""Of an item: nobody has compared it with training text."""
 
 
-def sample_rows(
-    suite: str, task: str, samples: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def sample_rows(task: Task, samples: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of `store.SAMPLES`, for the metrics whose total is the ratio of their items' sums (which F1's is not).
 
     An item is called by its `id` where the ids are unique, else by its place in the task.
@@ -28,7 +31,16 @@ def sample_rows(
             if fraction is None:
                 continue
             numerator, denominator = fraction
-            row = {"suite": suite, "task": task, "item": name, "metric": metric_name(metric, sample["filter"])}
+            row = {
+                "suite": task.suite,
+                "task": task.title,
+                "subtask": task.name,
+                "item": item_name(task, name),
+                "place": sample["doc_id"],
+                "doc_hash": sample["doc_hash"],
+                "training_text": UNKNOWN,
+                "metric": metric_name(metric, sample["filter"]),
+            }
             row |= {"value": numerator / denominator, "numerator": numerator, "denominator": denominator}
             rows.setdefault(f"{metric},{sample['filter']}", []).append(row)
     return [row for key, of_metric in rows.items() if _adds_up(of_metric, totals[key]) for row in of_metric]

@@ -19,17 +19,31 @@ TOLERANCE = 1e-3
 """Relative: FinQA rounds what its programs give to five decimals, and its authors' answers to fewer."""
 
 
-def classes(doc: Mapping[str, Any], results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-    """Of a multiple-choice item whose right choice is `gold`, by number: accuracy, and what F1 is made of.
-
-    The choice is the one that the model finds likeliest; the F1s are made from all items together.
-    """
+def _choice(doc: Mapping[str, Any], results: Sequence[tuple[float, bool]]) -> tuple[int, int]:
+    """The right choice (`gold` or `label`) and the one that the model finds likeliest, by number."""
     chosen = int(np.argmax([log_likelihood for log_likelihood, *_ in results]))
-    pair = (int(doc["gold"]), chosen)
-    return {"acc": float(pair[0] == chosen), "weighted_f1": pair, "macro_f1": pair}
+    return int(doc["gold"] if "gold" in doc else doc["label"]), chosen
 
 
-def _f1_by_class(pairs: Sequence[tuple[int, int]]) -> dict[int, tuple[float, int]]:
+def classes(doc: Mapping[str, Any], results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+    """Accuracy of a multiple-choice item, and what `macro_f1` is made of."""
+    gold, chosen = _choice(doc, results)
+    return {"acc": float(gold == chosen), "macro_f1": (gold, chosen)}
+
+
+def weighted_classes(doc: Mapping[str, Any], results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+    """Accuracy of a multiple-choice item, and what `weighted_f1` is made of."""
+    gold, chosen = _choice(doc, results)
+    return {"acc": float(gold == chosen), "weighted_f1": (gold, chosen)}
+
+
+def tagged_classes(doc: Mapping[str, Any], results: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+    """The same of an item that asks of a `tag`: F1 is made for each tag by itself."""
+    gold, chosen = _choice(doc, results)
+    return {"acc": float(gold == chosen), "tags_f1": (doc["tag"], gold, chosen)}
+
+
+def _f1_by_class(pairs: Sequence[Sequence[int]]) -> dict[int, tuple[float, int]]:
     """F1 and number of items of each class that is in truth or was chosen."""
     found = {}
     for label in sorted({label for pair in pairs for label in pair}):
@@ -39,7 +53,7 @@ def _f1_by_class(pairs: Sequence[tuple[int, int]]) -> dict[int, tuple[float, int
     return found
 
 
-def weighted_f1(pairs: Sequence[tuple[int, int]]) -> float:
+def weighted_f1(pairs: Sequence[Sequence[int]]) -> float:
     """F1 of each class, weighted by how many items are in it (BloombergGPT, arXiv:2303.17564, section 5.3.1).
 
     >>> round(weighted_f1([(0, 0), (0, 1), (1, 1), (2, 2)]), 6)
@@ -56,6 +70,16 @@ def macro_f1(pairs: Sequence[tuple[int, int]]) -> float:
     """
     f1s = [f1 for f1, support in _f1_by_class(pairs).values() if support]
     return sum(f1s) / len(f1s)
+
+
+def tags_f1(triples: Sequence[tuple[str, int, int]]) -> float:
+    """Mean over the tags of the weighted F1 of each (BloombergGPT, arXiv:2303.17564, section 5.3.1).
+
+    >>> tags_f1([("up", 0, 0), ("up", 1, 1), ("down", 0, 0), ("down", 0, 0)])
+    1.0
+    """
+    tags = sorted({tag for tag, *_ in triples})
+    return sum(weighted_f1([pair for name, *pair in triples if name == tag]) for tag in tags) / len(tags)
 
 
 _NUMBER = re.compile(r"\(?-?\s*\$?\s*-?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:[eE][+-]?\d+)?\)?")
@@ -123,9 +147,9 @@ def word_f1(said: str, truth: str) -> float:
 
 
 def spans(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
-    """Exact match and word F1 against the best of the item's `answers`."""
+    """Exact match and word F1 against the best of the texts of the item's `answers`."""
     said = results[0].strip()
-    truths = doc["answers"] or [""]
+    truths = doc["answers"]["text"] or [""]
     exact = max(float(words(said) == words(truth)) for truth in truths)
     return {"exact_match": exact, "f1_words": max(word_f1(said, truth) for truth in truths)}
 

@@ -31,8 +31,8 @@ TEXT, REAL, WHOLE, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 RESULTS = schema(
     ("model", TEXT, "name of the model in the run"),
     ("suite", TEXT, "folder of `evals`; for bits per byte, the domain of the run"),
-    ("task", TEXT, "lm-eval's task, or `bits_per_byte`"),
-    ("source", TEXT, "held-out source of the domain; empty for the whole domain and for tasks"),
+    ("task", TEXT, "lm-eval's task, or the title that several share, or `bits_per_byte`"),
+    ("source", TEXT, "held-out source of the domain; of tasks `clean items`; empty for all documents or items"),
     ("metric", TEXT, "lm-eval's metric (`acc`, `acc_norm`, ...), or `bits_per_byte`"),
     ("value", REAL, "numerator / denominator"),
     ("low", REAL, "lower end of the 95% bootstrap interval; NaN where a metric has no value for each item"),
@@ -57,8 +57,12 @@ DOCUMENTS = schema(
 
 SAMPLES = schema(
     ("suite", TEXT, "folder of `evals`"),
-    ("task", TEXT, "lm-eval's task"),
-    ("item", TEXT, "the item's `id` where it has one, else its place in the task"),
+    ("task", TEXT, "lm-eval's task, or the title that several share, such as `mmlu_legal`"),
+    ("subtask", TEXT, "lm-eval's task"),
+    ("item", TEXT, "the item's `id` where it has one, else its place; behind the subtask, where that is not the task"),
+    ("place", WHOLE, "the item's place in the subtask, from 0"),
+    ("doc_hash", TEXT, "lm-eval's hash of the item"),
+    ("training_text", TEXT, "whether the run's training text shares n-grams with it: shared, clean, short or unknown"),
     ("metric", TEXT, "lm-eval's metric"),
     ("value", REAL, "numerator / denominator"),
     ("numerator", REAL, "points, or bits"),

@@ -16,6 +16,7 @@ from domainlm.specs.fit_recipe import check_families, check_steps
 from domainlm.specs.flow import line, one_of, shown
 from domainlm.specs.gating import check_gate
 from domainlm.specs.inputs import check_inputs
+from domainlm.specs.judged import check_tasks
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.mixing import check_mix
 from domainlm.specs.read import Problems, Reading
@@ -167,12 +168,7 @@ def _check_together(found: Readings, root: Path, problems: Problems) -> None:
             fix = f"write `recipe: {near[0]}`" if near else f"add `{model.recipe}` to recipes"
             key = ("models", name, "recipe")
             problems.add(run, key, got=model.recipe, want=one_of(run.spec.recipes), fix=fix)
-    for index, suite in enumerate(run.spec.evaluate.suites):
-        known = sorted({task.parent.name for task in (root / "evals").glob("*/*.yaml")})
-        if suite not in known:
-            near = difflib.get_close_matches(suite, known, 1)
-            fix = f"write `- {near[0]}`" if near else f"delete it, or write a task: evals/{suite}/TASK.yaml"
-            problems.add(run, ("evaluate", "suites", index), got=suite, want=one_of(known), fix=fix)
+    found.warnings += check_tasks(run, root, problems)
     domains = {name: reading.spec for name, reading in found.domains.items() if reading.spec is not None}
     for mix in found.mixes.values():
         check_mix(mix, domains, problems)

@@ -41,11 +41,20 @@ class ModelSpec(Spec):
         return self
 
 
+TaskName = Annotated[str, Field(min_length=1, max_length=120)]
+"""The name of a task of lm-eval."""
+
+
 class EvaluateSpec(Spec):
     """How models are judged: bits per byte on held-out text, and lm-eval's tasks."""
 
     suites: tuple[Name, ...] = ()
     """Folders of `evals`: each of their tasks is run on each model."""
+    tasks: tuple[TaskName, ...] = ()
+    """Tasks of any suite that are run too, by name or by the title that several share, such as `mmlu_legal`."""
+    data: Annotated[str, Field(min_length=1)] | None = Field(default=None, examples=["${DOMAINLM_DATA}/bench"])
+    """A folder with the tasks' items, in any depth; relative to the project, `${NAME}` from the environment. No task
+    is then fetched from a hub; `domainlm evaluate tasks RUN` lists the file that each wants."""
     window_tokens: Positive = 512
     """Bits per byte: longest context, in tokens; a model's own limit if that is lower."""
     stride_tokens: Positive = 256
@@ -55,7 +64,7 @@ class EvaluateSpec(Spec):
     items_per_domain: Positive = 200
     """Multiple-choice items made from each domain's held-out text."""
     max_items_per_task: Positive | None = None
-    """lm-eval: at most so many items of a task, from its start."""
+    """lm-eval: at most so many items of a task, from its start; the subtasks of one title share them evenly."""
     bootstrap_samples: Positive = 1000
     """Resamples behind each interval."""
 
@@ -112,8 +121,10 @@ class RunSpec(Spec):
         if len(objectives) > 1:
             want = "one objective: the models of a run are compared with each other, and their losses cannot be"
             raise Mistake("recipes", got=" and ".join(objectives), want=want, fix="make a run for each objective")
-        if objectives and objectives[0] != "causal" and self.evaluate.suites:
-            want = f"no suites: their tasks are scored by likelihoods, which {objectives[0]} models do not have"
-            got = f"suites {', '.join(self.evaluate.suites)}"
-            raise Mistake("evaluate", got=got, want=want, fix="delete `suites` in `evaluate`")
+        if objectives and objectives[0] != "causal":
+            for key in ("suites", "tasks"):
+                if asked := getattr(self.evaluate, key):
+                    want = f"no {key}: tasks are scored by likelihoods, which {objectives[0]} models do not have"
+                    got = f"{key} {', '.join(asked)}"
+                    raise Mistake("evaluate", got=got, want=want, fix=f"delete `{key}` in `evaluate`")
         return self

@@ -1,7 +1,7 @@
 """The tasks of `evals` as their files say, read without lm-eval: names, suites, settings, and the files of their items.
 
-A file is a task, or one for each value of its key `each`, which stands for `${EACH}` in it. `${LM_EVAL}` is the folder
-of lm-eval's own tasks, so that a file can `include` one of them. YAML is read by PyYAML, as lm-eval reads it.
+A file is a task, or one for each value of its key `each` (a list), which stands for `${EACH}` in it. `${LM_EVAL}` is
+the folder of lm-eval's own tasks, so that a file can `include` one of them. YAML is read by PyYAML, as lm-eval does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ FORMATS = tuple(f".{kind}{packed}" for kind in ("jsonl", "json", "csv", "parquet
 FUNCTION = "!function"
 LOCAL_PATHS = ("json", "csv", "parquet")
 """`dataset_path` of a task that names its own data files."""
+LOCAL_ONLY = "local"
+"""`dataset_path` of a task whose items are in no hub: they must lie in the folder of `evaluate.data`."""
 _EACH = re.compile(r"^each:.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -47,24 +49,52 @@ class Task:
         return self.config.get("test_split") or self.config.get("validation_split") or "test"
 
     @property
-    def is_remote(self) -> bool:
-        """Whether its items come from a hub, where no local files are given."""
+    def metadata(self) -> Mapping[str, Any]:
+        return self.config.get("metadata") or {}
+
+    @property
+    def title(self) -> str:
+        """What it is called in results: `metadata.group`, which a benchmark's subtasks share, or its own name."""
+        return str(self.metadata.get("group") or self.name)
+
+    @property
+    def shots(self) -> int:
+        return int(self.config.get("num_fewshot") or 0)
+
+    @property
+    def metrics(self) -> list[str]:
+        return [str(metric["metric"]) for metric in self.config.get("metric_list") or ()]
+
+    @property
+    def takes_local(self) -> bool:
+        """Whether its items are taken from the folder of `evaluate.data`, where there is one."""
         return not self.broken and self.config.get("dataset_path") not in LOCAL_PATHS
+
+    @property
+    def hub(self) -> str:
+        """The dataset of the hub that holds its items; empty where they are in no hub."""
+        path = str(self.config.get("dataset_path") or "")
+        return "" if path in (*LOCAL_PATHS, LOCAL_ONLY) else path
 
     @property
     def local(self) -> Mapping[str, Any]:
         """`metadata.local`: the names of its local files by split (`files`), rows (`where`), their `shape`."""
-        return (self.config.get("metadata") or {}).get("local") or {}
+        return self.metadata.get("local") or {}
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that it needs: the one that is evaluated and, where it shows examples, theirs."""
+        examples = self.config.get("fewshot_split")
+        if not self.shots or not examples or examples == self.evaluated_split:
+            return [self.evaluated_split]
+        return [self.evaluated_split, examples]
 
     @property
     def local_names(self) -> dict[str, str]:
-        """Names of the local files by split, those that must be there: of the evaluated split and of the examples."""
+        """Names of the local files that must be there, without what they end in, by split; joined files by name."""
         named = self.local.get("files") or {}
-        wanted = [self.evaluated_split]
-        examples = self.config.get("fewshot_split")
-        if self.config.get("num_fewshot") and examples and examples not in wanted:
-            wanted.append(examples)
-        return {split: named.get(split, f"{self.name}_{split}") for split in wanted}
+        files = {split: named.get(split, f"{self.name}_{split}") for split in self.splits}
+        return files | {join["file"]: join["file"] for join in (self.local.get("join") or {}).values()}
 
 
 def lm_eval_tasks() -> Path:
@@ -86,10 +116,10 @@ def suite_names(evals: Path) -> list[str]:
 
 
 def chosen(evals: Path, suites: Sequence[str], names: Sequence[str]) -> list[Task]:
-    """The tasks of `suites`, and those of other suites that are named."""
+    """The tasks of `suites`, and those of any suite that are named, by themselves or by the title that they share."""
     if not names:
         return read_tasks(evals, suites)
-    return [task for task in read_tasks(evals) if task.suite in suites or task.name in names]
+    return [task for task in read_tasks(evals) if task.suite in suites or {task.name, task.title} & set(names)]
 
 
 def _of_file(path: Path, evals: Path) -> Iterator[Task]:
@@ -170,7 +200,8 @@ def find(task: Task, data: Path, files: Mapping[str, Sequence[Path]]) -> tuple[d
         if len(own or there) == 1:
             found[split] = (own or there)[0]
         elif there:
-            wrong.append(f"there are {len(there)} files {name}.* in {data}; keep one, or put it into {task.suite}/")
+            many = f"there are {len(own or there)} files {name}.* in the folder of data"
+            wrong.append(f"{many}; keep one, or one in {task.suite}/")
         else:
-            wrong.append(f"no file {name}.jsonl (.zst, .gz; or .json, .csv, .parquet) in {data}")
+            wrong.append(f"no file {name}.jsonl (.zst, .gz; or .json, .csv, .parquet) in the folder of data")
     return found, wrong

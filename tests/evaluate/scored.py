@@ -36,8 +36,11 @@ def documents(domain: str, change: float, *, seed: int, num_docs: int = 400, spr
 
 def samples(suite: str, points: Sequence[float]) -> list[Any]:
     """Items of one task, right (1) or wrong (0)."""
-    row = {"suite": suite, "task": f"{suite}_task", "metric": "acc", "denominator": 1.0}
-    return [row | {"item": f"{i:05}", "value": float(p), "numerator": float(p)} for i, p in enumerate(points)]
+    row = {"suite": suite, "task": f"{suite}_task", "subtask": f"{suite}_task", "metric": "acc", "denominator": 1.0}
+    row |= {"training_text": "unknown", "doc_hash": ""}
+    return [
+        row | {"item": f"{i:05}", "place": i, "value": float(p), "numerator": float(p)} for i, p in enumerate(points)
+    ]
 
 
 def evaluation(workspace: Path, model: str, docs: Sequence[Any], items: Sequence[Any] = ()) -> Manifest:
@@ -46,6 +49,7 @@ def evaluation(workspace: Path, model: str, docs: Sequence[Any], items: Sequence
     def do(folder: Path) -> Made:
         found: Mapping[str, Any] = {
             "suites": {row["task"]: row["suite"] for row in items},
+            "subtasks": {row["task"]: [row["subtask"]] for row in items},
             "results": {row["task"]: {"acc,none": 0.0} for row in items},
             "higher_is_better": {row["task"]: {"acc": True} for row in items},
         }

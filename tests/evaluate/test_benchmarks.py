@@ -11,7 +11,7 @@ import zstandard
 
 from domainlm.errors import DataError
 from domainlm.evaluate import benchmarks
-from domainlm.evaluate.benchmarks import fingerprint, sources
+from domainlm.evaluate.benchmarks import sources
 
 EVALS = Path(__file__).parents[2] / "evals"
 RECORDS = [
@@ -28,6 +28,15 @@ def task(folder: Path, data: Path | str, **fields: object) -> Path:
     config |= {"doc_to_choice": "{{choices.text}}", "dataset_kwargs": {"data_files": {"test": str(data), "train": "x"}}}
     path.write_bytes(orjson.dumps(config | fields))  # JSON is YAML
     return folder / "evals"
+
+
+def texts(source: benchmarks.Source) -> list[tuple[str, str]]:
+    [benchmark] = benchmarks.benchmarks([source])
+    return list(benchmark.items)
+
+
+def fingerprint(evals: Path) -> str:
+    return benchmarks.fingerprint(sources(evals))
 
 
 def lines() -> bytes:
@@ -48,7 +57,7 @@ def test_items_are_the_question_with_what_is_shown_of_it_and_the_question(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     [source] = sources(task(tmp_path, tmp_path / name))
-    benchmark = source.benchmark()
+    [benchmark] = benchmarks.benchmarks([source])
     assert (benchmark.name, benchmark.not_read) == ("who", "")
     assert list(benchmark.items) == [
         ("0", "Who wrote it?\nA clerk\nA judge"),
@@ -64,13 +73,13 @@ def test_every_field_counts_where_a_function_decides_what_is_shown(tmp_path: Pat
     path = evals / "legal" / "who.yaml"
     path.write_text(path.read_text().replace('"{{question}}"', "!function shown.question"))
     [source] = sources(evals)
-    assert next(iter(source.benchmark().items))[1] == "Who wrote it?\nA clerk\nA judge\nCC0"
+    assert texts(source)[0][1] == "Who wrote it?\nA clerk\nA judge\nCC0"
 
 
 def test_a_table_of_values_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text('question,choices\n"Who,\nthen?",None\n')
     [source] = sources(task(tmp_path, tmp_path / "items.csv", dataset_path="csv"))
-    assert next(iter(source.benchmark().items)) == ("0", "Who,\nthen?\nNone")
+    assert texts(source)[0] == ("0", "Who,\nthen?\nNone")
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,15 +90,15 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     }
     for data, cause in causes.items():
         [source] = sources(task(tmp_path, data))
-        assert source.not_read.startswith(cause) and list(source.benchmark().items) == []
+        assert source.not_read.startswith(cause) and texts(source) == []
     [source] = sources(task(tmp_path, "", dataset_path="lex_glue"))
-    assert source.not_read == "its data are 'lex_glue', not local files"
+    assert source.not_read == "its items are on the hub, lex_glue, and the run names no folder of data"
     monkeypatch.setenv("QUESTIONS", str(tmp_path))
     [source] = sources(task(tmp_path, "${QUESTIONS}/items.jsonl"))
-    assert source.files == (tmp_path / "items.jsonl",) and not source.not_read
+    assert list(source.files.values()) == [tmp_path / "items.jsonl"] and not source.not_read
     (tmp_path / "items.jsonl").write_bytes(b"[[]]")
     with pytest.raises(DataError, match="wanted an object for each item, got list"):
-        list(source.benchmark().items)
+        texts(source)
 
 
 def test_the_key_is_that_of_the_items_and_of_what_is_shown(tmp_path: Path) -> None:
@@ -102,12 +111,50 @@ def test_the_key_is_that_of_the_items_and_of_what_is_shown(tmp_path: Path) -> No
     assert fingerprint(task(tmp_path, data)) != first
 
 
+def test_items_are_found_in_a_folder_of_data_by_name_and_of_two_files_that_of_the_suite(tmp_path: Path) -> None:
+    evals = task(tmp_path, "", dataset_path="owner/who", metadata={"group": "ask"})
+    data = tmp_path / "data"
+    (data / "legal").mkdir(parents=True)
+    (data / "who_test.jsonl").write_bytes(lines()[:90])
+    [source] = sources(evals, data)
+    assert source.files == {"test": data / "who_test.jsonl"}
+    (data / "legal" / "who_test.json").write_bytes(orjson.dumps(RECORDS))
+    [source] = sources(evals, data)
+    assert texts(source)[2] == ("who/1", "When?\nNow\nThen")
+    (data / "legal" / "who_test.csv").write_text("a\n")
+    [source] = sources(evals, data)
+    assert source.not_read.startswith("there are 2 files who_test.*")
+    [source] = sources(evals, tmp_path / "nowhere")
+    assert source.not_read.startswith("no file who_test.jsonl (.zst, .gz; or .json, .csv, .parquet) in ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("who_test.jsonl", b'{"a": 1}\n{"b"', "2: no JSON"),
+        ("who_test.jsonl.gz", b"no gzip", "cannot be unpacked"),
+        ("who_test.jsonl.zst", b"no zstd", "cannot be unpacked"),
+        ("who_test.parquet", b"no parquet", "is no Parquet file"),
+        ("who_test.csv", b"a\n\xff", "is no CSV in UTF-8"),
+        ("who_test.jsonl", b"\n", "holds no items"),
+        ("who_test.jsonl", b'{"question": 1}', "record 1 is not of the shape 'mmlu': no field 'answer'"),
+    ],
+)
+def test_a_broken_file_of_items_is_named_with_what_is_wrong(
+    tmp_path: Path, name: str, content: bytes, cause: str
+) -> None:
+    evals = task(tmp_path, "", dataset_path="owner/who", metadata={"local": {"shape": "mmlu"}})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_bytes(content)
+    [source] = sources(evals, tmp_path / "data")
+    with pytest.raises(DataError, match=cause) as caught:
+        source.records()
+    assert name in str(caught.value)
+
+
 def test_every_shipped_task_is_read_or_says_why_not() -> None:
-    names = {path.stem for path in EVALS.glob("*/**/*.yaml")}
     found = sources(EVALS)
-    assert len(found) == len(list(EVALS.glob("*/**/*.yaml"))) and names
+    assert {source.task.path for source in found} == set(EVALS.glob("*/**/*.yaml"))
     for source in found:
         assert bool(source.files) != bool(source.not_read)
-        for item, text in source.benchmark().items:
-            assert item and text
-    assert benchmarks.fingerprint(EVALS)
+        assert not source.task.broken

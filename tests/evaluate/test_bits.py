@@ -105,7 +105,7 @@ def test_our_log_likelihoods_are_lm_evals(tiny: Subject) -> None:
     requests = [Instance("loglikelihood", {}, pair, 0, metadata=("t", i, 1)) for i, pair in enumerate(pairs)]
     stock = HFLM(pretrained=tiny.model, tokenizer=tiny.tokenizer, batch_size=2)
     theirs = stock.loglikelihood(requests, disable_tqdm=True)
-    ours = SubjectLM(tiny, "test").loglikelihood(requests)
+    ours = SubjectLM(tiny).loglikelihood(requests)
     assert [greedy for _, greedy in ours] == [greedy for _, greedy in theirs]
     assert [value for value, _ in ours] == pytest.approx([value for value, _ in theirs], rel=1e-5)
 

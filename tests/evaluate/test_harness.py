@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lm_eval.tasks import TaskManager
 
 from domainlm import manifest
-from domainlm.evaluate import harness, items, results
+from domainlm.evaluate import benchmarks, harness, items, prepare, results
 from domainlm.evaluate.subject import Subject
 from domainlm.manifest import Manifest, Request
+from domainlm.specs import tasks
 
 EVALS = Path(__file__).parents[2] / "evals"
 CONTINUATION = """
@@ -37,25 +37,15 @@ def evals(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EVALS, tmp_path / "evals"))
 
 
-def run(subject: Subject, suites: list[str], evals: Path, made: Manifest, tmp_path: Path) -> harness.Outcome:
-    return harness.run(subject, suites, evals=evals, items=made, work=tmp_path / "work", limit=None, label="test")
-
-
-@pytest.mark.parametrize("path", sorted(EVALS.rglob("*.yaml")), ids=lambda path: path.relative_to(EVALS).as_posix())
-def test_every_shipped_task_loads_in_lm_eval_and_says_its_suite_as_its_tag(
-    path: Path, made_items: Manifest, tmp_path: Path
-) -> None:
-    suite = path.relative_to(EVALS).parts[0]
-    data = made_items.only("items", domain="legal-demo")
-    copy = tmp_path / "evals"
-    shutil.copytree(EVALS, copy)
-    place = copy / path.relative_to(EVALS)
-    place.write_text(place.read_text().replace(f"${{ITEMS}}/{suite}.jsonl", str(data)))
-    manager = TaskManager(include_path=str(copy), include_defaults=False)
-    (task,) = manager.load([str(place)])["tasks"].values()
-    assert task.get_config("task") in manager.task_index[suite].tags
-    assert task.get_config("num_fewshot") is not None
-    assert {metric["metric"] for metric in task.get_config("metric_list")} == {"acc"}
+def run(
+    subject: Subject, suites: list[str], evals: Path, made: Manifest, tmp_path: Path, names: tuple[str, ...] = ()
+) -> harness.Outcome:
+    """The tasks of `suites` that read the items that were made, and those with `names`."""
+    wanted = {f"{suite}_continuation" for suite in suites} | set(names)
+    chosen = [task for task in tasks.read_tasks(evals, suites) if task.name in wanted or task.broken]
+    copied = prepare.copy(benchmarks.sources(evals, None, chosen), evals, made, None, tmp_path / "work")
+    keys = {one.task.name: one.digest() for one in copied.prepared}
+    return harness.run(subject, copied, parts=tmp_path / "parts", keys=keys, limit=None, label="test")
 
 
 def test_a_suite_reads_the_items_of_the_domains_that_belong_to_it(
@@ -90,27 +80,26 @@ def test_a_broken_task_is_reported_with_its_cause_and_the_others_survive(
         '{"context": "a", "choices": ["b", "c"], "answer": 0}\n{"context": "a", "choices": [], "answer": 0}\n'
     )
     (legal / "breaks_late.yaml").write_text(CONTINUATION.format(task="breaks_late", data=broken))
-    outcome = run(tiny, ["medical", "legal", "no_suite"], evals, made_items, tmp_path)
+    names = ("no_data", "no_metric", "breaks_late")
+    outcome = run(tiny, ["medical", "legal", "no_suite"], evals, made_items, tmp_path, names)
     assert outcome.suites == {"legal_continuation": "legal"}
     assert len(outcome.samples) == 6
     causes = {missing.task: missing.cause for missing in outcome.missing}
     assert set(causes) == {
-        "continuation",
+        "medical_continuation",
         "no_yaml",
         "no_data",
         "no_metric",
-        "twice",
+        "legal_continuation",
         "breaks_late",
-        "",
     }
-    assert causes["continuation"] == (
+    assert causes["medical_continuation"] == (
         "no items: no domain of the run that is called 'medical' or 'medical-...' has any"
     )
     assert "ParserError" in causes["no_yaml"]
     assert "${ITEMS}/nowhere.jsonl" in causes["no_data"]
     assert "lm-eval does not know no_such_metric" in causes["no_metric"]
-    assert "another file has a task 'legal_continuation' already" in causes["twice"]
-    assert causes[""] == "no *.yaml in evals/no_suite"
+    assert "another file has a task 'legal_continuation' already" in causes["legal_continuation"]
     assert str(tmp_path / "work") not in str(outcome)
 
 
@@ -127,7 +116,7 @@ def test_a_rolling_task_keeps_bits_and_bytes_for_each_item(
         "doc_to_target: context\n"
         "metric_list: [{metric: bits_per_byte, aggregation: bits_per_byte, higher_is_better: false}]\n"
     )
-    outcome = run(tiny, ["legal"], evals, made_items, tmp_path)
+    outcome = run(tiny, ["legal"], evals, made_items, tmp_path, ("rolling",))
     rows = [row for row in outcome.samples if row["task"] == "rolling"]
     total = sum(row["numerator"] for row in rows) / sum(row["denominator"] for row in rows)
     assert outcome.results["results"]["rolling"]["bits_per_byte,none"] == pytest.approx(total)
@@ -141,8 +130,8 @@ def test_a_metric_that_no_item_has_alone_keeps_lm_evals_value_and_no_samples(
         CONTINUATION.format(task="brier", data="${ITEMS}/legal.jsonl")
         + "metric_list: [{metric: brier_score, aggregation: brier_score, higher_is_better: false}]\n"
     )
-    outcome = run(tiny, ["legal"], evals, made_items, tmp_path)
-    found = outcome.results | {"suites": outcome.suites}
+    outcome = run(tiny, ["legal"], evals, made_items, tmp_path, ("brier",))
+    found = outcome.results | {"suites": outcome.suites, "subtasks": outcome.subtasks}
     (row,) = [row for row in results.of_tasks("m", found, outcome.samples, 10, seed=0) if row.task == "brier"]
     assert row.value == outcome.results["results"]["brier"]["brier_score,none"]
     assert math.isnan(row.low)
@@ -158,7 +147,7 @@ def test_a_path_from_the_environment_is_called_by_its_name_in_results(
         CONTINUATION.format(task="outside", data="${OUTSIDE}/legal-demo.jsonl")
     )
     (evals / "legal" / "unset.yaml").write_text(CONTINUATION.format(task="unset", data="${NOT_SET}/x.jsonl"))
-    outcome = run(tiny, ["legal"], evals, made_items, tmp_path)
+    outcome = run(tiny, ["legal"], evals, made_items, tmp_path, ("outside", "unset"))
     assert set(outcome.suites) == {"legal_continuation", "outside"}
     kwargs = outcome.results["configs"]["outside"]["dataset_kwargs"]
     assert kwargs == {"data_files": {"test": "${OUTSIDE}/legal-demo.jsonl"}}

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from domainlm import manifest, progress
-from domainlm.errors import DataError, StageError
+from domainlm.digest import digest
+from domainlm.errors import DataError
 from domainlm.evaluate import compare, items, run, store
 from domainlm.manifest import Manifest, Request
 from domainlm.records import EvalResult
 from domainlm.specs.run import EvaluateSpec
 
 EVALS = Path(__file__).parents[2] / "evals"
-SPEC = EvaluateSpec(suites=("general", "legal"), window_tokens=200, stride_tokens=100, bootstrap_samples=100)
+TASKS = ("general_continuation", "legal_continuation")
+SPEC = EvaluateSpec(tasks=TASKS, window_tokens=200, stride_tokens=100, bootstrap_samples=100)
 
 Evaluate = Callable[..., Manifest]
 
@@ -33,13 +35,14 @@ def evaluate(corpus_of: Any, heldout: Any, tmp_path: Path) -> Evaluate:
         request("items", "items"), tmp_path, lambda folder: items.build(corpus, domains, 6, folder, seed=1)
     )
 
-    def evaluate(name: str, model: Path, spec: EvaluateSpec = SPEC, workspace: str = "work") -> Manifest:
+    def evaluate(
+        name: str, model: Path, spec: EvaluateSpec = SPEC, workspace: str = "work", parts: Path | None = None
+    ) -> Manifest:
+        asked = run.Asked(spec=spec, name=name, model=model, corpus=corpus, items=made, evals=EVALS, seed=5)
         return manifest.make(
-            request("evaluate", name),
+            request("evaluate", f"{name}-{digest(spec)[:8]}"),
             tmp_path / workspace,
-            lambda folder: run.evaluate(
-                spec, name=name, model=model, corpus=corpus, items=made, evals=EVALS, folder=folder, seed=5
-            ),
+            lambda folder: run.evaluate(asked, folder, parts),
         )
 
     return evaluate
@@ -66,13 +69,13 @@ def test_an_evaluation_has_a_row_for_each_domain_source_and_task(evaluate: Evalu
         assert row.low <= row.value <= row.high
         assert row.value == row.numerator / row.denominator
     assert done.facts["missing"] == []
-    assert not (done.folder / "work").exists()
+    assert not (done.folder / "work").exists() and not (done.folder / "parts").exists()
 
 
 def test_a_limit_chooses_the_same_documents_for_every_model(
     evaluate: Evaluate, model_folder: Path, other_model_folder: Path
 ) -> None:
-    spec = SPEC.model_copy(update={"max_docs_per_source": 2, "suites": ()})
+    spec = SPEC.model_copy(update={"max_docs_per_source": 2, "tasks": ()})
     base, other = evaluate("base", model_folder, spec), evaluate("other", other_model_folder, spec)
     chosen = [[row["id"] for row in store.read(done.only("documents"))] for done in (base, other)]
     assert chosen[0] == chosen[1]
@@ -191,10 +194,30 @@ def test_models_scored_on_different_documents_are_not_compared(tmp_path: Path) -
         comparison({"base": base, "other": other}, tmp_path)
 
 
-def test_a_folder_without_a_model_is_a_stage_error_that_names_it(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_told_of_in_the_results_and_nothing_else_is(
+    evaluate: Evaluate, tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StageError, match=r"no language model can be loaded from .*empty"):
-        evaluate("base", tmp_path / "empty")
+    done = evaluate("base", tmp_path / "empty")
+    assert store.read_results(done.only("results")) == []
+    [missing] = done.facts["missing"]
+    assert missing["task"] == "the model"
+    assert missing["cause"].startswith("no language model can be loaded from ")
+
+
+def test_one_more_task_runs_that_task_alone(
+    evaluate: Evaluate, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = SPEC.model_copy(update={"tasks": TASKS[:1]})
+    evaluate("base", model_folder, one, parts=tmp_path / "parts")
+    told: list[progress.Progress] = []
+    monkeypatch.setattr(progress, "_sink", told.append)
+    both = evaluate("base", model_folder, parts=tmp_path / "parts")
+    # A task whose scores stand there tells only that it is done.
+    worked = [event for event in told if event.done != int(event.done) or "held-out" in event.label]
+    assert {event.figures["task"] for event in worked} == {"legal_continuation"}
+    monkeypatch.setattr(progress, "_sink", lambda event: None)
+    assert both.digest() == evaluate("base", model_folder, workspace="alone").digest()
 
 
 def test_every_field_of_the_store_says_what_it_means() -> None:

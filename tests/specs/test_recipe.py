@@ -128,5 +128,5 @@ def test_models_of_different_objectives_are_not_put_into_one_run():
 
 def test_models_without_likelihoods_are_not_given_tasks_that_are_scored_by_them():
     found = mistake_of(RunSpec, run_of(["masked"], ["general"]))
-    assert found.want == "no suites: their tasks are scored by likelihoods, which masked models do not have"
+    assert found.want == "no suites: tasks are scored by likelihoods, which masked models do not have"
     RunSpec.model_validate(run_of(["masked"], []))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -26,8 +25,8 @@ from transformers.utils.logging import disable_progress_bar
 from domainlm.digest import seed_for
 from domainlm.errors import StageError
 from domainlm.specs.architecture import FAMILIES, ArchitectureSpec, hub_config, objective_of
-from domainlm.train import packed
-from domainlm.train.packed import IGNORED, Inputs
+from domainlm.train import loss, packed
+from domainlm.train.packed import Inputs
 
 if TYPE_CHECKING:
     from domainlm.specs.project import Run
@@ -52,8 +51,13 @@ class Learner(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Cross-entropy summed over the labels, in nats; a scalar in fp32."""
-        logits_NV = self.logits(self.model, inputs).float().flatten(0, 1)
-        return functional.cross_entropy(logits_NV, inputs["label_BT"].flatten(), ignore_index=IGNORED, reduction="sum")
+        output: Any = self.model.get_output_embeddings()
+        with loss.passed_through(output):
+            hidden_ND = self.logits(self.model, inputs).flatten(0, 1)
+        label_N = inputs["label_BT"].flatten()
+        # Where there is something to predict: found before, on the host, a GPU need not be waited for.
+        place_N = inputs["place_N"] if "place_N" in inputs else packed.predicted(label_N)
+        return loss.linear_cross_entropy(hidden_ND[place_N], output.weight, output.bias, label_N[place_N])
 
 
 def from_architecture(

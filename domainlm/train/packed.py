@@ -43,6 +43,11 @@ def rows(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(batch.tokens_BT), document_BT, position_BT
 
 
+def predicted(label_N: Tensor) -> Tensor:
+    """Places of the labels that are none of IGNORED."""
+    return (label_N != IGNORED).nonzero()[:, 0]
+
+
 def same_document(document_BQ: Tensor, document_BK: Tensor) -> Tensor:
     """(B, 1, Q, K), boolean: whether a token sees another, where it sees all of its document."""
     return (document_BQ[:, None, :, None] == document_BK[:, None, None, :]).contiguous()

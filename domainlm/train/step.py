@@ -9,15 +9,16 @@ import numpy as np
 import torch
 
 from domainlm.records import Batch
-from domainlm.train import average, optimizer, parallel
+from domainlm.train import average, optimizer, packed, parallel
 from domainlm.train.guard import Guard
-from domainlm.train.packed import IGNORED, Inputs
+from domainlm.train.packed import Inputs
 from domainlm.train.training import Training
 
 
 def inputs_of(training: Training, batches: Sequence[Batch]) -> list[Inputs]:
     """What the model takes of each of this rank's micro-batches."""
-    return [training.objective.inputs(batch, training.setting) for batch in batches]
+    made = [training.objective.inputs(batch, training.setting) for batch in batches]
+    return [{**inputs, "place_N": packed.predicted(inputs["label_BT"].flatten())} for inputs in made]
 
 
 def over_ranks(
@@ -25,7 +26,7 @@ def over_ranks(
 ) -> list[int]:
     """Over all ranks: targets of the step, the sums of `own` figures, and rows of each source."""
     rows_S = np.bincount(np.concatenate([batch.source_B for batch in batches]), minlength=num_sources)
-    num_targets = sum(int((micro["label_BT"] != IGNORED).sum()) for micro in inputs)
+    num_targets = sum(len(micro["place_N"]) for micro in inputs)
     return [int(n) for n in parallel.summed([num_targets, *own, *rows_S.tolist()], training.place)]
 
 

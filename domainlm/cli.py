@@ -28,7 +28,20 @@ from domainlm.commands import mix as mix_commands
 from domainlm.commands import numbers as numbers_command
 from domainlm.commands import results as result_commands
 from domainlm.commands import tokenizer as tokenizer_commands
-from domainlm.commands.options import Engine, InOrder, Json, Model, Shown, Spec, StageId, Workers, Workspace
+from domainlm.commands.options import (
+    Engine,
+    InOrder,
+    Json,
+    Model,
+    Node,
+    Nodes,
+    Rendezvous,
+    Shown,
+    Spec,
+    StageId,
+    Workers,
+    Workspace,
+)
 
 if TYPE_CHECKING:
     from domainlm import screen
@@ -325,6 +338,12 @@ def mix(
 def train(
     spec: Spec,
     model: Model = None,
+    nodes: Nodes = None,
+    node: Node = None,
+    rendezvous: Rendezvous = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Only look at where the time of a few steps goes.")
+    ] = False,
     workspace: Workspace = None,
     workers: Workers = None,
     progress: Shown = "bar",
@@ -333,9 +352,30 @@ def train(
 ) -> None:
     """Train the models of a run.
 
-    A training that was interrupted goes on from its last checkpoint.
+    A training that was interrupted goes on from its last checkpoint. With --profile, a model is not trained: torch's
+    profiler writes a trace of a few steps, and on CUDA a snapshot of the memory. On several machines the same command
+    is run on each: docs/scale.md.
     """
-    _make("train", spec, workspace, workers, progress, as_json, model=model, stage=stage)
+    if profile:
+        _profile(spec, model, workspace, progress, as_json)
+    else:
+        _make("train", spec, workspace, workers, progress, as_json, model=model, stage=stage)
+
+
+def _profile(spec: Path, model: str | None, workspace: Path | None, progress: screen.Mode, as_json: bool) -> None:
+    from domainlm import pipeline
+    from domainlm.specs.project import load_run
+
+    run = load_run(spec)
+    try:
+        chosen = [s for s in pipeline.chosen(run, "train", model=model) if model in (None, s.model)]
+    except LookupError as error:
+        raise typer.BadParameter(str(error)) from None
+    for one in chosen:
+        with _working(progress):
+            folder = pipeline.profile(run, one, pipeline.place(run, workspace))
+        files = sorted(str(path) for path in folder.iterdir() if path.name.startswith(("trace", "operators", "memory")))
+        print(json.dumps({"profile": one.model, "files": files}) if as_json else "\n".join(files), flush=True)
 
 
 @evaluate_commands.app.command("build", epilog="Example: domainlm evaluate data_specs/runs/demo.yaml --model base")

@@ -7,6 +7,7 @@ the manifests.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +33,7 @@ _CODE: dict[str, tuple[str, ...]] = {
     "tokens": ("domainlm.tokens.write",),
     "items": ("domainlm.evaluate.items",),
     "mix": ("domainlm.mix.budget",),
-    "train": ("domainlm.train.stage", "domainlm.train.loop", "domainlm.train.objectives"),
+    "train": ("domainlm.train.stage", "domainlm.train.loop", "domainlm.train.objectives", "domainlm.evaluate.watch"),
     "evaluate": ("domainlm.evaluate.run",),
     "compare": ("domainlm.evaluate.compare",),
     "report": ("domainlm.report.page",),
@@ -172,10 +173,27 @@ def run_stage(run: Run, stage_id: str, workspace: Path, *, workers: int | None =
             f"{stage_id} needs {missing[0]}, which is not made yet: domainlm {first.command} {run.path}{option}"
         )
     workers = workers or os.cpu_count() or 1
-    work = _WORK[stage.kind]
-    return manifest.make(
-        request(run, stage, finished), workspace, lambda folder: work(run, stage, finished, folder, workers)
-    )
+    work, asked = _WORK[stage.kind], request(run, stage, finished)
+    if stage.kind == "train" and os.environ.get("DOMAINLM_NODE", "0") not in ("", "0"):
+        from domainlm.train.stage import lend
+
+        # Not the first of several machines: it makes the stage, this one helps, and then reads what was made.
+        recipe = _trained(run, stage)[1]
+        lend(stage.model, recipe, _rows(recipe)["batch_rows"], asked.folder(workspace))
+    return manifest.make(asked, workspace, lambda folder: work(run, stage, finished, folder, workers))
+
+
+def profile(run: Run, stage: Stage, workspace: Path) -> Path:
+    """The folder with a profile of a few steps of a model's training, which is not a stage and makes no model."""
+    finished = done(run, workspace)
+    missing = [need for need in stage.needs if need not in finished]
+    if missing:
+        raise StageError(f"{stage.id} needs {missing[0]}, which is not made yet: domainlm mix {run.path}")
+    folder = workspace / "profile" / stage.model
+    shutil.rmtree(folder, ignore_errors=True)
+    _train(run, stage, finished, folder, 1, profile=folder)
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    return folder
 
 
 def place(run: Run, workspace: Path | None) -> Path:
@@ -293,6 +311,9 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
 
             # Both change the bytes that come out; on how many ranks, and how spread, only the last bits of a sum.
             asked = {"device": device.kind(), "precision": device.precision_for(recipe.precision)}
+            # What may be forgotten changes whether a training ends, and not what it makes.
+            watch = recipe.watch.model_copy(update={"forgetting": None})
+            recipe = recipe.model_copy(update={"watch": watch})
             return {"model": model, "recipe": recipe} | asked, _outside(_origin(run, model.start), run)
         case "evaluate":
             # What is asked of it is in its files; where the folder of data lies is not.
@@ -472,7 +493,8 @@ def contaminated(spec: Path, workspace: Path | None, data: Path | None) -> dict[
     return contamination.counts(checked, titles)
 
 
-def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int, profile: Path | None = None) -> Made:
+    from domainlm.evaluate import watch
     from domainlm.train.stage import train
 
     model, recipe = _trained(run, stage)
@@ -487,6 +509,9 @@ def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: in
         folder=folder,
         seed=_seed(run, stage),
         licenses=finished["corpus"].facts["licenses"],
+        texts=partial(watch.texts, finished["corpus"]),
+        follow=run.spec.track,
+        profile=profile,
     )
 
 

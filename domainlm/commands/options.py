@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,17 @@ def _engine(name: str | None) -> str | None:
     return name
 
 
+def _to_environment(variable: str) -> Callable[[Any], Any]:
+    """Leaves a value where every process that the command starts finds it."""
+
+    def leave(value: Any) -> Any:
+        if value is not None:
+            os.environ[variable] = str(value)
+        return value
+
+    return leave
+
+
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A run spec, such as data_specs/runs/demo.yaml.")]
 Workspace = Annotated[
     Path | None,
@@ -36,6 +48,35 @@ Engine = Annotated[
         envvar="DOMAINLM_ENGINE",
         show_default="local",
         callback=_engine,
+    ),
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Machines that train together.",
+        envvar="DOMAINLM_NODES",
+        show_default="1",
+        callback=_to_environment("DOMAINLM_NODES"),
+    ),
+]
+Node = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Which of them this is, from 0.",
+        envvar="DOMAINLM_NODE",
+        show_default="0",
+        callback=_to_environment("DOMAINLM_NODE"),
+    ),
+]
+Rendezvous = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Where they meet: on machine 0.",
+        envvar="DOMAINLM_RENDEZVOUS",
+        callback=_to_environment("DOMAINLM_RENDEZVOUS"),
     ),
 ]
 Shown = Annotated[Literal["bar", "json", "none"], typer.Option("--progress", help="How progress is shown.")]

@@ -243,6 +243,29 @@
 
     learning: (chart, width, title) => curves(chart.rows, width, title, "learning rate", (y) => (y ? y.toExponential(1) : "0"), false),
 
+    watched({rows}, width, title) {
+      const models = unique(rows.map((d) => d.model));
+      const domains = unique(rows.map((d) => d.domain));
+      const {scale, height, marginTop, heads} = facets(domains, 1, 104);
+      const colour = (d) => modelColour(d.model);
+      const dashed = {fy: "domain", x: "tokens", z: "model", stroke: colour, strokeDasharray: "3 5", strokeWidth: 1};
+      const svg = plot(title, width, {
+        ariaDescription: domains.map((n) => `${n}: ${models.map((m) => rows.filter((d) => d.model === m && d.domain === n)).filter((own) => own.length).map((own) => `${own[0].model} from ${fixed(own[0].value)} to ${fixed(own.at(-1).value)}`).join(", ")}`).join("; "),
+        height, marginTop, marginLeft: 46, marginRight: 18, marginBottom: 46,
+        fy: scale,
+        x: {label: "tokens trained →", labelAnchor: "right", labelOffset: 38, labelArrow: "none", tickFormat: tokens, ticks: width < 420 ? 4 : 7},
+        y: {label: null, zero: false, nice: true, ticks: 5, tickFormat: (y) => fixed(y, 2)},
+        marks: [
+          gridX(), gridY(), heads(46),
+          Plot.line(rows, {...dashed, y: "base"}),
+          Plot.line(rows.filter((d) => known(d.most)), {...dashed, y: "most", strokeWidth: 2}),
+          Plot.line(rows, {fy: "domain", x: "tokens", y: "value", z: "model", stroke: colour, strokeWidth: 2.2}),
+          Plot.dot(rows, {fy: "domain", x: "tokens", y: "value", r: 3.5, fill: colour, title: (d) => `${d.model}, ${d.domain}\nafter ${tokens(d.tokens)} tokens: ${fixed(d.value)}\n${signed(d.value - d.base, 3)} since it began`, ...tipped}),
+        ],
+      });
+      return column(legend(models.map((model) => [model, modelColour(model)])), svg);
+    },
+
     seen({rows}, width, title) {
       const models = unique(rows.map((d) => d.model));
       const domains = unique(rows.map((d) => d.domain));

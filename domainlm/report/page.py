@@ -88,7 +88,7 @@ def _sections(
         corpus_section.section(made_corpus),
         mix_section.section(mixed, trained),
         tokenizer_section.section(made_tokenizer, made_tokens),
-        training.section(trained, mixed),
+        training.section(trained, mixed, run),
         lineage.section(manifests, run),
     ]
 

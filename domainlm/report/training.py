@@ -11,28 +11,42 @@ from domainlm.errors import DataError
 from domainlm.manifest import Manifest
 from domainlm.report.markup import details, el, figure, join, table
 from domainlm.report.section import Section
-from domainlm.report.wording import amount, count, fixed, listing, percent, several
+from domainlm.report.wording import amount, count, fixed, listing, percent, several, signed
 
 POINTS = 240
 """Points of a curve, at most: more than a screen's width shows."""
 NOTES = {
     "loss": ("Training loss", "Mean of each {steps} steps; nats per token, so not comparable between tokenizers."),
     "learning": ("Learning rate", "Curves that coincide alternate in colour."),
+    "watched": (
+        "{measure} on held-out text, while training went on",
+        "Of the same text each time, at the training's precision. Dashed: as it began, and what may be forgotten.",
+    ),
     "seen": ("Share of the rows seen so far, by domain", "Dashed: asked for."),
 }
 
 
-def section(trainings: Mapping[str, Manifest], mixes: Mapping[str, Manifest]) -> Section:
+def section(
+    trainings: Mapping[str, Manifest], mixes: Mapping[str, Manifest], run: Mapping[str, Any] | None = None
+) -> Section:
+    """`run` is the run spec as plain JSON: it says what each model was allowed to forget."""
+    watched = {name: list(_watched(training)) for name, training in trainings.items()}
+    limits = {name: _limits(name, run or {}) for name in trainings}
     curves = {name: list(_lines(training)) for name, training in trainings.items()}
     charts = _charts(curves, mixes) if trainings else {}
+    points = [point for name, lines in watched.items() for point in _points(name, lines, limits[name])]
+    measure = points[0]["metric"].replace("_", " ").capitalize() if points else ""
+    if points:
+        charts["watched"] = {"kind": "watched", "rows": points}
+    titles = {name: (title.format(measure=measure), note) for name, (title, note) in _notes(curves).items()}
     return Section(
         id="training",
         title="Training",
-        sentences=(_sentence(trainings),),
+        sentences=(_sentence(trainings), *_forgotten(watched, limits)),
         content=join(
             el(
                 "div",
-                *(figure(name, title, note) for name, (title, note) in _notes(curves).items() if name in charts),
+                *(figure(name, title, note) for name, (title, note) in titles.items() if name in charts),
                 class_="figures",
             ),
             details("The numbers: models and their training", _table(trainings)) if trainings else "",
@@ -50,6 +64,51 @@ def _lines(training: Manifest) -> Iterator[dict[str, Any]]:
                 raise DataError(f"{training.name}: line {number} of its metrics is no JSON: {error}") from error
             if "skipped" not in read:  # a step that was not taken may have no loss at all
                 yield read
+
+
+def _watched(training: Manifest) -> Iterator[dict[str, Any]]:
+    """What was measured on held-out text; nothing where a training watched none."""
+    for shard in training.files("heldout"):
+        with training.path(shard).open("rb") as file:
+            yield from map(orjson.loads, file)
+
+
+def _limits(model: str, run: Mapping[str, Any]) -> dict[str, float]:
+    """By how much each domain may rise, by the run's spec, in bits per byte."""
+    recipe = run.get("models", {}).get(model, {}).get("recipe")
+    watch = run.get("recipes", {}).get(recipe, {}).get("watch") or {}
+    forgetting = watch.get("forgetting") or {"domains": []}
+    return {domain: forgetting["tolerance_bits"] for domain in forgetting["domains"]}
+
+
+def _points(model: str, lines: Sequence[Mapping[str, Any]], limits: Mapping[str, float]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        ((metric, values),) = [(key, value) for key, value in line.items() if isinstance(value, dict)]
+        for domain, value in values.items():
+            base = lines[0][metric][domain]
+            if base is None or value is None:
+                continue  # was not finite
+            most = round(base + limits[domain], 5) if domain in limits else None
+            at = {"model": model, "domain": domain, "tokens": line["tokens"], "metric": metric}
+            yield at | {"value": value, "base": base, "most": most}
+
+
+def _forgotten(
+    watched: Mapping[str, Sequence[Mapping[str, Any]]], limits: Mapping[str, Mapping[str, float]]
+) -> Iterator[str]:
+    """A sentence for each domain that a model may forget but so much of: whether it kept to it."""
+    for model, lines in watched.items():
+        for domain, most in limits[model].items():
+            seen = [line for line in lines if line["bits_per_byte"].get(domain) is not None]
+            if not seen:
+                continue
+            rises = [(line["bits_per_byte"][domain] - seen[0]["bits_per_byte"][domain], line) for line in seen]
+            worst, at = max(rises, key=lambda rise: rise[0])
+            if worst > most:
+                said = f"forgot too much of {domain}: {signed(worst)} bits per byte after {count(at['step'])} steps"
+                yield f"{model} {said}, where {signed(most)} was allowed."
+            else:
+                yield f"{model} kept {domain} within {signed(most)} bits per byte: {signed(worst)} at most."
 
 
 def downsample(values: Sequence[float], points: int = POINTS) -> list[float]:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from domainlm.specs.architecture import Objective, not_a_multiple
 from domainlm.specs.spec import Mistake, Positive, PositiveFloat, Share, Spec
 from domainlm.specs.units import Amount
+from domainlm.specs.watch import WatchSpec
 
 Steps = Annotated[int, Field(ge=0)]
 _DECAYS = ("wsd", "infinite")
@@ -216,6 +217,8 @@ class RecipeSpec(Spec):
     """Export an average of the weights."""
     guard: GuardSpec = GuardSpec()
     """When a step is not taken."""
+    watch: WatchSpec = WatchSpec()
+    """Held-out text while training goes on, and what may be forgotten of it."""
     checkpoint_steps: Positive = 100
     """Optimizer steps between checkpoints."""
     checkpoints_kept: Positive = 2
@@ -247,6 +250,9 @@ class RecipeSpec(Spec):
         if self.quantize is not None and self.precision == "fp8":
             want = "`bf16`: weights are rounded to int8 already"
             raise Mistake("precision", got="fp8 and int8_qat", want=want, changes={"precision": "bf16"})
+        if self.watch.forgetting is not None and self.objective != "causal":
+            want = f"nothing: {self.objective} models have no bits per byte"
+            raise Mistake("watch", got="`forgetting`", want=want, fix="delete `forgetting` in `watch`")
         if self.parallel.offload and self.optimizer == "adamw8bit":
             want = "`adamw`: 8-bit moments are for the GPU's memory, and offload keeps them in the host's"
             raise Mistake("optimizer", got="adamw8bit and offload", want=want, changes={"optimizer": "adamw"})

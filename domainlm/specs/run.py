@@ -10,6 +10,7 @@ from domainlm.specs.architecture import ArchitectureSpec
 from domainlm.specs.corpus import CorpusSpec
 from domainlm.specs.recipe import RecipeSpec
 from domainlm.specs.spec import Mistake, Name, Positive, Spec
+from domainlm.specs.watch import TrackSpec
 
 
 class ModelSpec(Spec):
@@ -109,6 +110,8 @@ class RunSpec(Spec):
     """Ways of training, by name."""
     models: dict[Name, ModelSpec] = Field(min_length=1, examples=[{"base": {"start": "hf:OWNER/MODEL"}}])
     """The models, by name, in the order of the report; the first is what the others are compared with."""
+    track: TrackSpec = TrackSpec()
+    """Who else is told of each step of training."""
     evaluate: EvaluateSpec = EvaluateSpec()
     """How the models are judged."""
     gate: GateSpec | None = None
@@ -127,4 +130,22 @@ class RunSpec(Spec):
                     want = f"no {key}: tasks are scored by likelihoods, which {objectives[0]} models do not have"
                     got = f"{key} {', '.join(asked)}"
                     raise Mistake("evaluate", got=got, want=want, fix=f"delete `{key}` in `evaluate`")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_something_to_forget(self) -> Self:
+        for name, model in self.models.items():
+            recipe = self.recipes.get(model.recipe or "")
+            forgetting = recipe.watch.forgetting if recipe is not None else None
+            if forgetting is None:
+                continue
+            if model.architecture is not None:
+                got = f"`forgetting` in {model.recipe}, and {name} starts from scratch"
+                want = "a recipe without it: a model from scratch has nothing to forget"
+                raise Mistake("recipes", got=got, want=want, fix=f"give {name} a recipe of its own")
+            unknown = [domain for domain in forgetting.domains if domain not in self.corpus.domains]
+            if unknown:
+                got, want = f"`forgetting` of {unknown[0]}", f"domains of the run: {', '.join(self.corpus.domains)}"
+                fix = f"write `domains: [{self.corpus.domains[-1]}]` in `forgetting`"
+                raise Mistake("recipes", got=got, want=want, fix=fix)
         return self

@@ -7,12 +7,15 @@ from pydantic import Field
 from domainlm.specs.architecture import ArchitectureSpec
 from domainlm.specs.recipe import RecipeSpec
 from domainlm.specs.spec import Spec
+from domainlm.specs.watch import TrackSpec
 
 FILE_NAME = "config.json"
 FACTS_NAME = "facts.json"
 CHECKPOINTS_NAME = "checkpoints"
 ERROR_PREFIX = "error: "
 """How a rank begins the line that says why it stops."""
+NOTE_PREFIX = "note: "
+"""How a rank begins a line that a person should see."""
 
 
 class TrainConfig(Spec):
@@ -40,3 +43,7 @@ class TrainConfig(Spec):
     seed: int
     licenses: dict[str, str] = Field(default_factory=dict)
     """Licence by source, for the model card."""
+    track: TrackSpec = TrackSpec()
+    """Who else is told of each step."""
+    profile: str | None = None
+    """Folder for a profile of the first steps, which are then all; None where the model is trained."""

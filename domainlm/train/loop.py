@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import torch.distributed as dist
@@ -19,21 +20,24 @@ from domainlm.errors import DomainLMError, StageError
 from domainlm.manifest import write_atomically
 from domainlm.mix import loader
 from domainlm.plan.shape import flops_per_token
-from domainlm.train import card, checkpoint, device, export, footprint, metrics, parallel
+from domainlm.train import card, checkpoint, device, export, footprint, metrics, parallel, track
 from domainlm.train import guard as guards
 from domainlm.train.config import CHECKPOINTS_NAME, ERROR_PREFIX, FACTS_NAME, TrainConfig
 from domainlm.train.guard import Guard, Rollback
 from domainlm.train.parallel import Place
+from domainlm.train.profile import Profile
 from domainlm.train.schedule import learning_rate
 from domainlm.train.step import inputs_of, over_ranks, take_step
 from domainlm.train.training import Training, begin, done, identity
+from domainlm.train.watch import Watch
 
 
 def train(config: TrainConfig, place: Place, told: Sequence[int]) -> bool:
     """Train from the last checkpoint, or from the start, to the end, and export the model.
 
-    Returns False where it was told to stop on the way: then a checkpoint holds all that was done. Raises StageError
-    where too many steps in a row, time and again, cannot be taken, naming the rows.
+    Returns False where it was told to stop on the way: then a checkpoint holds all that was done; and where only a
+    profile was asked for. Raises StageError where too many steps in a row, time and again, cannot be taken, naming the
+    rows, and where the model forgets more than its recipe allows.
     """
     why = ""
     for _ in range(guards.MOST_ROLLBACKS + 1):
@@ -68,6 +72,8 @@ def _steps(training: Training, writer: checkpoint.Writer, told: Sequence[int]) -
     step = guards.passed(work).get(base, base)
     names = loader.source_names(training.mix)
     log = _log(training, step) if place.rank == 0 else None
+    watch = Watch(training, step, log)
+    profile = Profile(Path(config.profile), place) if config.profile is not None else None
     batches = loader.batches(
         training.mix,
         training.tokens,
@@ -82,39 +88,48 @@ def _steps(training: Training, writer: checkpoint.Writer, told: Sequence[int]) -
     def save() -> None:
         writer.begin(tensors, step=step, row=step * training.batch_rows, guard=guard.state)
 
-    for micro_batches in batches:
-        inputs = inputs_of(training, micro_batches)
-        own = (len(told), int(writer.is_written()))
-        num_targets, num_told, num_written, *source_rows = over_ranks(training, micro_batches, inputs, len(names), own)
-        if num_written == place.num_ranks:
-            writer.commit()
-        if num_told:
-            # What is saved already stays.
-            if step > base:
-                save()
-            return False
-        rate = learning_rate(step, training.num_steps, recipe.schedule)
-        loss, grad_norm, skipped = take_step(
-            training, micro_batches, inputs, step=step, num_targets=num_targets, rate=rate, guard=guard
-        )
-        step += 1
-        if log is not None:
-            log.write_step(
-                step=step,
-                row=step * training.batch_rows,
-                tokens=step * training.batch_rows * recipe.sequence_tokens,
-                loss=loss,
-                grad_norm=grad_norm,
-                learning_rate=rate,
-                source_rows=dict(zip(names, source_rows, strict=True)),
-                skipped=skipped,
+    with closing(log) if log is not None else nullcontext():
+        watch.look(step)
+        for micro_batches in batches:
+            inputs = inputs_of(training, micro_batches)
+            own = (len(told), int(writer.is_written()))
+            num_targets, num_told, num_written, *source_rows = over_ranks(
+                training, micro_batches, inputs, len(names), own
             )
-        if guard.goes_back:
-            writer.finish()
-            _go_back(training, step, f"step {step}: {skipped}", guard)
-        # While steps are skipped something may be wrong with the weights: the checkpoint before is the good one.
-        if not guard.num_skipped and (step % recipe.checkpoint_steps == 0 or step == training.num_steps):
-            save()
+            if num_written == place.num_ranks:
+                writer.commit()
+            if num_told:
+                # What is saved already stays.
+                if step > base:
+                    save()
+                return False
+            rate = learning_rate(step, training.num_steps, recipe.schedule)
+            loss, grad_norm, skipped = take_step(
+                training, micro_batches, inputs, step=step, num_targets=num_targets, rate=rate, guard=guard
+            )
+            step += 1
+            if log is not None:
+                log.write_step(
+                    step=step,
+                    row=step * training.batch_rows,
+                    tokens=step * training.batch_rows * recipe.sequence_tokens,
+                    loss=loss,
+                    grad_norm=grad_norm,
+                    learning_rate=rate,
+                    source_rows=dict(zip(names, source_rows, strict=True)),
+                    skipped=skipped,
+                )
+            watch.look(step)
+            if profile is not None and profile.step():
+                return False
+            if guard.goes_back:
+                writer.finish()
+                _go_back(training, step, f"step {step}: {skipped}", guard)
+            # While steps are skipped something may be wrong with the weights: the checkpoint before is the good one.
+            if not guard.num_skipped and (step % recipe.checkpoint_steps == 0 or step == training.num_steps):
+                save()
+    if profile is not None:
+        raise StageError(f"{config.name}: a profile takes more steps than the {training.num_steps} of its mix")
     if base < training.num_steps and not guard.num_taken and guard.num_skipped:
         raise StageError(f"{config.name}: none of the last steps could be taken; at last, {skipped}")
     return True
@@ -134,15 +149,21 @@ def _go_back(training: Training, step: int, why: str, guard: Guard) -> None:
 
 def _log(training: Training, step: int) -> metrics.MetricsLog:
     config, place = training.config, training.place
-    shape = footprint.shape_of(training)
-    return metrics.MetricsLog(
-        Path(config.folder),
+    each = flops_per_token(footprint.shape_of(training), config.recipe.sequence_tokens)
+    peak = metrics.peak_flops(place.device, training.precision, place.num_ranks)
+    told = {"recipe": config.recipe.model_dump(mode="json"), "base": config.base_name}
+    folder = Path(config.folder)
+    log = metrics.MetricsLog(
+        folder,
         name=config.name,
         step=step,
         num_steps=training.num_steps,
-        flops_per_token=flops_per_token(shape, config.recipe.sequence_tokens),
-        peak_flops=metrics.peak_flops(place.device, training.precision, place.num_ranks),
+        flops_per_token=each,
+        peak_flops=peak,
+        trackers=track.trackers(config.track, folder, name=config.name, step=step, config=told),
     )
+    log.note(f"{config.name}: {metrics.mfu_formula(each, peak)}")
+    return log
 
 
 def finish(training: Training) -> None:
@@ -193,7 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     if place.rank == 0:
         progress.listen(progress.to_json_lines)
     try:
-        if train(config, place, told):
+        if train(config, place, told) or config.profile is not None:
             return 0
         print(f"{ERROR_PREFIX}told to stop; a checkpoint holds what was done, and the next run goes on from it")
         return 128 + signal.SIGTERM

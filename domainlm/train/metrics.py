@@ -1,11 +1,12 @@
-"""What training says of itself: `metrics.jsonl`, the same bytes every time, and `timing.jsonl`, which is not."""
+"""What training says of itself: `metrics.jsonl`, the same bytes every time, `timing.jsonl`, which is not, and to
+whoever tracks it."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from domainlm import progress
 from domainlm.errors import StageError
 from domainlm.manifest import write_atomically
 from domainlm.plan.devices import DEVICES
+from domainlm.train.config import NOTE_PREFIX
+from domainlm.train.track import Tracker
 
 METRICS_NAME = "metrics.jsonl"
 TIMING_NAME = "timing.jsonl"
@@ -50,13 +53,24 @@ def read(path: Path) -> list[StepMetrics]:
 class MetricsLog:
     """The two files while training runs. Lines past the checkpoint that training resumes from are cut off."""
 
-    def __init__(self, folder: Path, *, name: str, step: int, num_steps: int, flops_per_token: int, peak_flops: float):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        step: int,
+        num_steps: int,
+        flops_per_token: int,
+        peak_flops: float,
+        trackers: Sequence[Tracker] = (),
+    ):
         self.label = f"train: {name}"
         self.num_steps = num_steps
         self.flops_per_token = flops_per_token
         self.peak_flops = peak_flops
         self.last = _cut(folder / METRICS_NAME, step)
-        self._folder = folder
+        self._folder, self._trackers = folder, trackers
+        self._watched: dict[str, str] = {}
         self._began_s = self._stepped_s = time.perf_counter()
         self._first_step = step
 
@@ -81,8 +95,9 @@ class MetricsLog:
         timing = {"step": metrics.step, "seconds": now_s - self._stepped_s, "tokens_per_s": tokens_per_s, "mfu": mfu}
         content = {name: value for name, value in asdict(metrics).items() if name != "skipped" or value}
         for name, line in ((METRICS_NAME, content), (TIMING_NAME, timing)):
-            with (self._folder / name).open("ab") as file:
-                file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            self._append(name, line)
+        of_step = {"loss": metrics.loss, "grad_norm": metrics.grad_norm, "learning_rate": metrics.learning_rate}
+        self._track(metrics.step, {k: v for k, v in of_step.items() if v is not None} | {**timing, "step": None})
         self.last, self._stepped_s = metrics, now_s
         eta_s = (now_s - self._began_s) / (metrics.step - self._first_step) * (self.num_steps - metrics.step)
         progress.tell(
@@ -94,7 +109,36 @@ class MetricsLog:
             **{"tokens/s": tokens_per_s, "mfu": mfu, "eta_s": eta_s},
             **{"skipped": metrics.skipped} if metrics.skipped else {},
             **_domain_shares(metrics.sources),
+            **self._watched,
         )
+
+    def look(self, step: int, metric: str, values: Mapping[str, float | None], seconds: float) -> None:
+        """Tell of held-out text, by domain; the step's own time does not count it."""
+        self._append(TIMING_NAME, {"step": step, "watch_seconds": seconds})
+        self._track(step, {f"{metric}/{domain}": value for domain, value in values.items()})
+        self._watched = {
+            f"{metric.replace('_per_', '/')} {domain}": f"{value:.3f}"
+            for domain, value in values.items()
+            if value is not None
+        }
+        self._stepped_s += seconds
+
+    def note(self, text: str) -> None:
+        """Say something to the person who watches."""
+        print(f"{NOTE_PREFIX}{text}", flush=True)
+
+    def close(self) -> None:
+        """End what is told of the steps."""
+        for tracker in self._trackers:
+            tracker.close()
+
+    def _append(self, name: str, line: Mapping[str, Any]) -> None:
+        with (self._folder / name).open("ab") as file:
+            file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+
+    def _track(self, step: int, figures: Mapping[str, float | None]) -> None:
+        for tracker in self._trackers:
+            tracker.tell(step, {name: value for name, value in figures.items() if value is not None})
 
 
 def _domain_shares(rows_by_source: Mapping[str, int]) -> dict[str, str]:
@@ -114,6 +158,16 @@ def _cut(path: Path, step: int) -> StepMetrics | None:
         raise StageError(f"{path} ends before the checkpoint's step {step}; delete {path.parent} to begin anew")
     write_atomically(path, b"".join(lines))
     return StepMetrics(**json.loads(lines[-1])) if lines else None
+
+
+def mfu_formula(flops_per_token: int, peak_flops: float) -> str:
+    """What the utilisation is made of.
+
+    >>> mfu_formula(6_000_000, 989e12)
+    'MFU = tokens/s x 6,000,000 FLOPs a token (6 N + 12 L d T, arXiv:2204.02311, appendix B) / 989,000 GFLOP/s'
+    """
+    of = "FLOPs a token (6 N + 12 L d T, arXiv:2204.02311, appendix B)"
+    return f"MFU = tokens/s x {flops_per_token:,} {of} / {peak_flops / 1e9:,.0f} GFLOP/s"
 
 
 def peak_flops(device: torch.device, precision: str, num_ranks: int) -> float:

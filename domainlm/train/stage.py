@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
-from collections import deque
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm import progress, supervise
+from domainlm import progress
 from domainlm.errors import StageError
+from domainlm.manifest import FILE_NAME as MANIFEST_NAME
 from domainlm.manifest import Made, Manifest, shard_of, write_atomically
-from domainlm.specs.recipe import ParallelSpec, RecipeSpec
+from domainlm.specs.recipe import RecipeSpec
 from domainlm.specs.run import ModelSpec
-from domainlm.train import device
-from domainlm.train.config import CHECKPOINTS_NAME, ERROR_PREFIX, FACTS_NAME, FILE_NAME, TrainConfig
+from domainlm.specs.watch import TrackSpec
+from domainlm.train import heldout, track
+from domainlm.train.config import FACTS_NAME, FILE_NAME, TrainConfig
+from domainlm.train.launch import Nodes, launch, num_ranks
 
-_GRACE_S = 25.0
-"""Time for a checkpoint after SIGTERM."""
-_NUM_LAST_LINES = 20
-_AGENT = "elastic/multiprocessing/api.py"
-"""With it torchrun begins to say, at length, that a rank ended; why it ended stands in the rank's lines before."""
-_CPU_RANKS = 2
-_MOST_RESTARTS = 3
+_POLL_S = 0.5
 
 
 def train(
@@ -40,14 +35,20 @@ def train(
     folder: Path,
     seed: int,
     licenses: Mapping[str, str] | None = None,
+    texts: heldout.Texts = lambda num_bytes: {},
+    follow: TrackSpec | None = None,
+    profile: Path | None = None,
 ) -> Made:
     """The trained model, its metrics and what it was trained with; `start` is the folder of the model it continues.
 
     Goes on from the last checkpoint that an earlier attempt left in `folder/work`. `licenses`, by source, go on the
-    model card. Raises StageError where the mix does not fit the recipe, or where training fails: with its last lines.
+    model card; `texts` gives the held-out text that is watched; `follow` says who else is told of each step. With
+    `profile`, a folder, a few steps are profiled into it, and nothing else is made.
+    Raises StageError where the mix does not fit the recipe, or where training fails: with its last lines.
     """
     _check_fit(name, recipe, mix)
-    work = folder / "work"
+    follow, work, nodes = follow or TrackSpec(), folder / "work", Nodes.from_environment()
+    track.check(follow)
     config = TrainConfig(
         name=name,
         architecture=model.architecture,
@@ -61,17 +62,45 @@ def train(
         work=str(work.absolute()),
         seed=seed,
         licenses=dict(licenses or {}),
+        track=follow if profile is None else TrackSpec(),
+        profile=str(profile.absolute()) if profile is not None else None,
     )
+    batch_rows = mix.facts["batch_rows"]
     # Outside `work`: to be killed while that is deleted costs no training.
     if not (folder / FACTS_NAME).is_file():
+        work.mkdir(parents=True, exist_ok=True)
+        if profile is None:
+            sizes = {"num_steps": mix.facts["rows"] // batch_rows, "batch_rows": batch_rows}
+            heldout.prepare(name, recipe, texts, tokenizer, path=work / heldout.FILE_NAME, **sizes)
         write_atomically(work / FILE_NAME, config.model_dump_json(indent=1).encode())
-        _launch(name, work / FILE_NAME, num_ranks(recipe.parallel, mix.facts["batch_rows"]))
+        launch(name, work / FILE_NAME, num_ranks(recipe.parallel, batch_rows, nodes.count), nodes)
+    if profile is not None:
+        return Made(shards=())
+    return _made(folder)
+
+
+def _made(folder: Path) -> Made:
+    """What the ranks left in the stage's folder; the work that led to it goes."""
     facts = json.loads((folder / FACTS_NAME).read_bytes()) | _told_by_metrics(folder / "metrics.jsonl")
     made = [(path, kind) for kind in ("model", "adapter") for path in sorted((folder / kind).rglob("*"))]
     files = [(path, kind) for path, kind in made if path.is_file()]
-    shards = [shard_of(path, folder, kind) for path, kind in [*files, (folder / "metrics.jsonl", "metrics")]]
-    shutil.rmtree(work, ignore_errors=True)
-    return Made(shards=tuple(shards), facts=facts)
+    files += [(folder / "metrics.jsonl", "metrics")]
+    files += [(folder / heldout.LINES_NAME, "heldout")] if (folder / heldout.LINES_NAME).is_file() else []
+    shards = tuple(shard_of(path, folder, kind) for path, kind in files)
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    return Made(shards=shards, facts=facts)
+
+
+def lend(name: str, recipe: RecipeSpec, batch_rows: int, folder: Path) -> None:
+    """Train as one of several machines, not the first: its processes work on what the first one makes in `folder`."""
+    nodes = Nodes.from_environment()
+    path = folder / "work" / FILE_NAME
+    while not path.is_file():
+        if (folder / MANIFEST_NAME).is_file() or (folder / FACTS_NAME).is_file():
+            return
+        progress.tell(f"train: {name}", 0, None, "steps", waiting="for the first node")
+        time.sleep(_POLL_S)
+    launch(name, path, num_ranks(recipe.parallel, batch_rows, nodes.count), nodes)
 
 
 def _check_fit(name: str, recipe: RecipeSpec, mix: Manifest) -> None:
@@ -82,76 +111,6 @@ def _check_fit(name: str, recipe: RecipeSpec, mix: Manifest) -> None:
             f"{name}: the mix has batches of {got[1]:,} rows of {got[0]:,} tokens, "
             f"but the recipe wants {want[1]:,} rows of {want[0]:,}"
         )
-
-
-def num_ranks(parallel: ParallelSpec, batch_rows: int) -> int:
-    """Processes to start: as the spec says; `auto` is one a GPU, or two without any, or fewer where a batch asks it.
-
-    Raises StageError where they do not divide into the groups that the spec asks for.
-    """
-    if parallel.strategy == "single":
-        return 1
-    if parallel.ranks != "auto":
-        return parallel.ranks
-    most, group = device.num_gpus() or _CPU_RANKS, parallel.shard_ranks or 1
-    fitting = [ranks for ranks in range(group, most + 1, group) if batch_rows % ranks == 0]
-    if not fitting:
-        raise StageError(
-            f"`shard_ranks: {group}` and batches of {batch_rows} rows do not fit {most} ranks: lower `shard_ranks`"
-        )
-    return fitting[-1]
-
-
-def _launch(name: str, config: Path, ranks: int) -> None:
-    """Run torchrun until it ends well. Ranks that died without a word of their own, as one that was killed does, are
-    started again from the last checkpoint: so often while there is a newer one, and else once."""
-    checkpoints, reached = config.parent / CHECKPOINTS_NAME, ""
-    for restart in range(_MOST_RESTARTS + 1):
-        status, errors, last = _torchrun(config, ranks)
-        if status == 0:
-            return
-        newest = max((path.name for path in checkpoints.glob("step-*")), default="")
-        if errors or restart == _MOST_RESTARTS or (restart and newest == reached):
-            raise StageError("\n".join([f"training of {name} ended with status {status}", *(errors or last)]))
-        reached = newest
-        print(f"training of {name} ended with status {status}; it goes on from {newest or 'the start'}", flush=True)
-
-
-def _torchrun(config: Path, ranks: int) -> tuple[int, list[str], list[str]]:
-    """Its exit status, the errors that ranks told of, and the last lines that they wrote."""
-    # One path and no flags: torchrun takes script flags that begin like its own. The address spares a DNS look-up.
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
-    command += ["--nproc-per-node", str(ranks), "-m", "domainlm.train.loop", str(config)]
-    threads = max(1, _cores() // ranks)
-    last: deque[str] = deque(maxlen=_NUM_LAST_LINES)
-    errors: dict[str, None] = {}
-    agent_spoke = False
-
-    def relay(line: str) -> None:
-        nonlocal agent_spoke
-        told = progress.from_json_line(line)
-        if told is not None:
-            progress.tell(told.label, told.done, told.total, told.unit, **told.figures)
-        elif line.startswith(ERROR_PREFIX):
-            errors.setdefault(line.removeprefix(ERROR_PREFIX))
-        elif not (agent_spoke := agent_spoke or _AGENT in line):
-            last.append(line)
-
-    env = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **_import_path()}
-    status = supervise.run(command, on_line=relay, env=env, grace_s=_GRACE_S)
-    return status, list(errors), list(last)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _import_path() -> dict[str, str]:
-    """What lets the ranks import domainlm from a checkout that is not installed."""
-    own = Path(__file__).parents[2]
-    if own.name == "site-packages":
-        return {}
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(own), os.environ.get("PYTHONPATH")]))}
 
 
 def _told_by_metrics(path: Path) -> dict[str, Any]:

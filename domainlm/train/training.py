@@ -125,6 +125,6 @@ def identity(training: Training) -> str:
     """What must not change between a checkpoint and its resumption; how the work is split may."""
     config = training.config
     how = {"micro_batch_rows", "precision", "checkpoint_steps", "checkpoints_kept", "checkpointing", "compile"}
-    how |= {"parallel", "optimizer"}
+    how |= {"parallel", "optimizer", "watch"}
     data = [training.mix.digest(), training.tokens.digest()]
     return digest([config.architecture, config.recipe.model_dump(mode="json", exclude=how), config.seed, data])

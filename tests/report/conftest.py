@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,20 @@ def _training(sample: Sample, name: str, mix: Manifest, folder: Path) -> Made:
         "precision": "fp32",
         "strategy": "fsdp",
     }
-    return Made(shards=(_file(folder, "metrics.jsonl", "metrics", content),), facts=facts)
+    watched = "".join(json.dumps(line) + "\n" for line in _watched(sample, name)).encode()
+    files = (_file(folder, "metrics.jsonl", "metrics", content), _file(folder, "heldout.jsonl", "heldout", watched))
+    return Made(shards=files, facts=facts)
+
+
+def _watched(sample: Sample, name: str) -> Iterator[dict[str, Any]]:
+    """From the base's levels to the model's own; the base begins with eight bits a byte."""
+    for n in range(9):
+        step, levels = round(n * sample.num_steps / 8), {}
+        for domain, level in sample.levels[name].items():
+            begun = 8.0 if name == "base" else sample.levels["base"][domain]
+            now = level + (begun - level) * math.exp(-n)
+            levels[domain] = round(now, 6) if math.isfinite(now) else None
+        yield {"step": step, "tokens": 2048 * step, "bits_per_byte": levels}
 
 
 def _result(model: str, suite: str, task: str, metric: str, value: float, half: float, **fields: Any) -> dict[str, Any]:
@@ -290,7 +303,11 @@ def make_inputs(workspace: Path, sample: Sample) -> dict[str, Any]:
         "title": sample.title,
         "seed": 7,
         "corpus": {"domains": list(sample.domains)},
-        "models": {name: {"mix": name, "start": None if name == "base" else "base"} for name in sample.levels},
+        "models": {
+            name: {"mix": name, "start": None if name == "base" else "base", "recipe": "onward"}
+            for name in sample.levels
+        },
+        "recipes": {"onward": {"watch": {"forgetting": {"domains": ["general"], "tolerance_bits": 0.1}}}},
         "evaluate": {"bootstrap_samples": 1000},
     }
     return {

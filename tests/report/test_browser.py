@@ -49,7 +49,7 @@ def test_pictures_are_drawn_and_nothing_overflows(browser: Any, report_of: Repor
         page = shown.page
         assert shown.said == [] and len(shown.fetched) == 1
         charts = page.locator(".chart").count()
-        assert charts == page.locator(".chart:has(svg)").count() == 13
+        assert charts == page.locator(".chart:has(svg)").count() == 14
         assert page.locator(".chart svg circle").count() > 10 and page.locator(".chart svg path").count() > 20
         page.evaluate("document.querySelectorAll('details').forEach((element) => { element.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -126,6 +126,19 @@ def test_awkward_runs_have_a_page_too(report_of: ReportOf, fields: dict) -> None
     assert ("tradeoff-legal" in charts) == two_sides
 
 
+def test_the_curve_of_held_out_text_has_its_beginning_and_its_limit_and_a_sentence_says_who_kept_it(
+    report_of: ReportOf,
+) -> None:
+    report = report_of()
+    rows = data_of(report)["charts"]["watched"]["rows"]
+    last = [row for row in rows if row["model"] == "pure" and row["domain"] == "general"][-1]
+    assert (last["base"], last["most"]) == (2.875, 2.975)
+    assert last["value"] == pytest.approx(3.434, abs=1e-3)
+    text = report.page
+    assert "mix kept general within +0.100 bits per byte" in text
+    assert "pure forgot too much of general: +0.559 bits per byte after 365 steps, where +0.100 was allowed." in text
+
+
 def test_every_picture_has_a_place_a_title_and_data(report_of: ReportOf) -> None:
     report = report_of()
     parsed = Parsed(report.page)

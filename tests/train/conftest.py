@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from domainlm.records import Batch
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.run import ArchitectureSpec, ModelSpec, RecipeSpec
 from domainlm.tokens.shards import ShardWriter, ends_path
-from domainlm.train import parallel
+from domainlm.train import heldout, parallel
 from domainlm.train.config import TrainConfig
 from domainlm.train.parallel import Place
 
@@ -129,7 +129,8 @@ def tokenizer(workspace: Path) -> Manifest:
         Tokenizer(models.WordLevel(vocabulary, unk_token="<|endoftext|>")).save(str(path))
         config = path.with_name("tokenizer_config.json")
         config.write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"}))
-        return Made(shards=tuple(shard_of(file, folder, "tokenizer") for file in (config, path)))
+        shards = tuple(shard_of(file, folder, "tokenizer") for file in (config, path))
+        return Made(shards=shards, facts={"end_token_id": 0})
 
     return manifest.make(request_for("tokenizer"), workspace, do)
 
@@ -178,6 +179,17 @@ def config_of(tokens: Manifest, tokenizer: Manifest, mix_of: MixOf) -> ConfigOf:
         return TrainConfig.model_validate(usual | changes)
 
     return make
+
+
+def hold_out(
+    config: TrainConfig, *, steps: Sequence[int], domains: Mapping[str, Sequence[Sequence[int]]]
+) -> TrainConfig:
+    """The config, beside held-out documents that its training watches; each domain counts as a hundred bytes."""
+    work = Path(config.work)
+    work.mkdir(parents=True, exist_ok=True)
+    held = {domain: {"num_bytes": 100, "streams": documents} for domain, documents in domains.items()}
+    (work / heldout.FILE_NAME).write_text(json.dumps({"steps": steps, "domains": held}))
+    return config
 
 
 @pytest.fixture(scope="session")

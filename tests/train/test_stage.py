@@ -16,8 +16,9 @@ from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest
 from domainlm.specs.recipe import ParallelSpec
 from domainlm.train import loop, metrics, stage
+from domainlm.train.launch import num_ranks
 from domainlm.train.parallel import Place
-from domainlm.train.stage import num_ranks, train
+from domainlm.train.stage import train
 
 from .conftest import RECIPE, SCRATCH, ConfigOf, MixOf
 
@@ -31,7 +32,8 @@ def train_in(tokens: Manifest, tokenizer: Manifest, mix_of: MixOf) -> TrainIn:
 
     def run(folder: Path) -> Made:
         inputs = {"mix": mix_of(NUM_STEPS), "tokens": tokens, "tokenizer": tokenizer, "start": None}
-        return train("tiny", SCRATCH, RECIPE, **inputs, folder=folder, seed=7)
+        texts = {"law": ["t3", "t4"], "general": ["t5"]}
+        return train("tiny", SCRATCH, RECIPE, **inputs, folder=folder, seed=7, texts=lambda num_bytes: texts)
 
     return run
 
@@ -63,6 +65,7 @@ def test_the_stage_lists_its_files_and_clears_its_work(whole: tuple[Made, Path])
         "model/tokenizer.json",
         "model/tokenizer_config.json",
         "metrics.jsonl",
+        "heldout.jsonl",
     ]
     assert not (folder / "work").exists()
     lines = metrics.read(folder / metrics.METRICS_NAME)
@@ -77,7 +80,7 @@ def test_killed_after_it_cleared_its_work_it_does_not_train_again(
     whole: tuple[Made, Path], train_in: TrainIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     shutil.copytree(whole[1], tmp_path / "killed")
-    monkeypatch.setattr(stage, "_launch", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(stage, "launch", lambda *_: pytest.fail("trained again"))
     assert train_in(tmp_path / "killed") == whole[0]
 
 

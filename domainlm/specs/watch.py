@@ -52,6 +52,7 @@ class WandbSpec(Spec):
     """A run of Weights & Biases for each model, by its own client: `pip install 'domainlm[wandb]'`."""
 
     project: str = Field(min_length=1, examples=["domainlm"])
+    """Where its runs are listed."""
     entity: str | None = None
     """A team or a user; without it, that of the key."""
     mode: Literal["online", "offline"] = "online"

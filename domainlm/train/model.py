@@ -51,9 +51,10 @@ class Learner(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Cross-entropy summed over the labels, in nats; a scalar in fp32."""
-        output: Any = self.model.get_output_embeddings()
+        model: Any = self.model
+        output = model.get_output_embeddings()
         with loss.passed_through(output):
-            hidden_ND = self.logits(self.model, inputs).flatten(0, 1)
+            hidden_ND = self.logits(model, inputs).flatten(0, 1)
         label_N = inputs["label_BT"].flatten()
         # Where there is something to predict: found before, on the host, a GPU need not be waited for.
         place_N = inputs["place_N"] if "place_N" in inputs else packed.predicted(label_N)

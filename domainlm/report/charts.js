@@ -5,7 +5,6 @@
   const {known, fixed, signed, percent, tokens, unique, letters, short} = parts;
   const {labelMargin, plot, legend, column, gridX, gridY, rowAxis, tipStyle, tipped, halo, graph, plane} = parts;
   const data = JSON.parse(document.getElementById("data").textContent);
-  const symbols = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"];
   const modelColour = (model) => `var(--m${(data.models[model] ?? 0) % 7})`;
   const domainColour = (domain) => `var(--d${(data.domains[domain] ?? 6) % 7})`;
   const partColour = (part, parts) => {
@@ -84,40 +83,9 @@
       });
     },
 
-    tradeoff({points, arrows, domain, general}, width, title) {
-      const at = Object.fromEntries(points.map((d) => [d.model, d]));
-      const moves = arrows.filter(([a, b]) => at[a] && at[b]).map(([a, b]) => ({x1: at[a].x, y1: at[a].y, x2: at[b].x, y2: at[b].y, model: b}));
-      // An arrow comes from above to a model that improved: its name stands below. Names of close points go to the sides.
-      const below = new Set(moves.filter((d) => d.y2 < d.y1).map((d) => d.model));
-      const [xs, ys] = ["x", "y"].map((name) => d3.extent(points, (d) => d[name]));
-      const close = (a, b) => Math.abs(a.x - b.x) <= 0.16 * (xs[1] - xs[0]) && Math.abs(a.y - b.y) <= 0.12 * (ys[1] - ys[0]);
-      const labels = points.map((d, i) => {
-        const before = points.slice(0, i).filter((other) => close(d, other)).length;
-        if (points.some((other) => other !== d && close(d, other))) return {...d, dx: before % 2 ? 14 : -14, dy: before > 1 ? 16 : -14, anchor: before % 2 ? "start" : "end"};
-        return {...d, dx: 0, dy: below.has(d.model) ? 19 : -17, anchor: "middle"};
-      });
-      const models = points.map((d) => d.model);
-      const colour = (d) => modelColour(d.model);
-      return plot(title, width, {
-        ariaDescription: points.map((d) => `${d.model}: ${general} ${fixed(d.x)}, ${domain} ${fixed(d.y)}`).join("; "),
-        height: Math.max(280, Math.min(560, width < 420 ? width : 1.16 * width)),
-        marginLeft: 52, marginRight: 24, marginBottom: 46, marginTop: 34, inset: 30,
-        x: {label: `bits per byte on ${general} →`, labelAnchor: "right", labelOffset: 38, labelArrow: "none", nice: true, ticks: width < 420 ? 4 : 6, tickFormat: (x) => fixed(x, 2)},
-        y: {label: `↑ bits per byte on ${domain}`, labelAnchor: "top", labelArrow: "none", nice: true, ticks: 6, tickFormat: (x) => fixed(x, 2)},
-        symbol: {domain: models, range: models.map((model) => symbols[data.models[model] % symbols.length])},
-        marks: [
-          gridX(), gridY(),
-          Plot.text(["↙ better on both"], {frameAnchor: "bottom-left", dx: 6, dy: -6, fill: "var(--soft)", fontStyle: "italic"}),
-          Plot.arrow(moves, {x1: "x1", y1: "y1", x2: "x2", y2: "y2", stroke: colour, strokeOpacity: 0.55, strokeWidth: 1.5, bend: 12, inset: 11}),
-          Plot.ruleY(points, {y: "y", x1: "x1", x2: "x2", stroke: colour, strokeWidth: 3, strokeOpacity: 0.5}),
-          Plot.ruleX(points, {x: "x", y1: "y1", y2: "y2", stroke: colour, strokeWidth: 3, strokeOpacity: 0.5}),
-          Plot.dot(points, {
-            x: "x", y: "y", r: 6, symbol: "model", fill: colour, stroke: "var(--card)",
-            title: (d) => `${d.model}\n${general} ${fixed(d.x)} (${fixed(d.x1)} to ${fixed(d.x2)})\n${domain} ${fixed(d.y)} (${fixed(d.y1)} to ${fixed(d.y2)})`, ...tipped,
-          }),
-          ...labels.map((d) => Plot.text([d], {x: "x", y: "y", text: "model", dx: d.dx, dy: d.dy, textAnchor: d.anchor, fontWeight: 600, fontSize: 13, ...halo, fill: colour})),
-        ],
-      });
+    tradeoff({points, domain, general}, width, title) {
+      const drawn = points.map((d) => ({...d, label: d.model, colour: modelColour(d.model), lines: [`against ${d.base}`, d.rate]}));
+      return plane(title, width, drawn, {domain, general, height: Math.max(300, Math.min(620, width < 420 ? width : 1.32 * width))});
     },
 
     corpus({rows, parts}, width, title) {

@@ -11,7 +11,7 @@ from domainlm.report.scores import BITS, Difference, Scores, is_general
 from domainlm.report.section import Section
 from domainlm.report.table import plain
 from domainlm.report.verdicts import exchange_rate, relative, verdicts
-from domainlm.report.wording import change, count, fixed, interval, listing, percent, probability
+from domainlm.report.wording import change, count, fixed, interval, listing, percent, probability, signed
 
 WORDS = {"better": "better", "worse": "worse", "unclear": "not significant"}
 
@@ -68,8 +68,8 @@ def _titles(name: str, data: Mapping[str, Any]) -> tuple[str, str]:
         return "Change against the base, by domain", note
     if name == "levels":
         return "Bits per byte on held-out text", "Fewer is better. Whiskers: 95% interval over documents."
-    note = "Towards the lower left is better on both. Whiskers: 95% intervals; arrows lead from base to adapted."
-    return f"{data['domain'].capitalize()} against {data['general']}", note
+    note = "Up is better, left is better; the base is where the lines cross. Whiskers: 95% paired intervals."
+    return f"Won on {data['domain']}, lost on {data['general']}", note
 
 
 def _charts(scores: Scores) -> dict[str, dict[str, Any]]:
@@ -80,7 +80,9 @@ def _charts(scores: Scores) -> dict[str, dict[str, Any]]:
     generals = [domain for domain in scores.domains if is_general(domain)]
     if generals:
         for domain in scores.domains[len(generals) :]:
-            charts[f"tradeoff-{domain}"] = _tradeoff(scores, domain, generals[0])
+            data = _tradeoff(scores, domain, generals[0])
+            if data["points"]:
+                charts[f"tradeoff-{domain}"] = data
     levels = [_level(scores, model, domain) for domain in scores.domains for model in scores.models]
     charts["levels"] = {"kind": "levels", "rows": [level for level in levels if level]}
     return charts
@@ -99,29 +101,38 @@ def _level(scores: Scores, model: str, domain: str) -> dict[str, Any] | None:
 
 
 def _tradeoff(scores: Scores, domain: str, general: str) -> dict[str, Any]:
-    points = []
-    for model in scores.models:
-        x, y = _level(scores, model, general), _level(scores, model, domain)
-        if x and y:
-            ends = {"x": x["value"], "x1": x["low"], "x2": x["high"], "y": y["value"], "y1": y["low"], "y2": y["high"]}
-            points.append({"model": model} | ends)
-    arrows = [list(pair) for pair in scores.pairs]
-    return {"kind": "tradeoff", "domain": domain, "general": general, "points": points, "arrows": arrows}
+    """Each pair's gain and forgetting, as `parts.js` draws them."""
+    found = [e for e in scores.exchanges if (e.domain, e.general) == (domain, general)]
+    points = [
+        {"model": e.adapted, "base": e.base, "rate": exchange_rate(e)}
+        | {"x": plain(e.forgetting), "x1": plain(e.forgetting_low), "x2": plain(e.forgetting_high)}
+        | {"y": plain(e.gain), "y1": plain(e.gain_low), "y2": plain(e.gain_high)}
+        for e in found
+    ]
+    return {"kind": "tradeoff", "domain": domain, "general": general, "points": points}
 
 
 def _exchange_table(scores: Scores) -> Markup:
-    generals = [domain for domain in scores.domains if is_general(domain)]
-    others = [domain for domain in scores.domains if not is_general(domain)]
-    wanted = [(domain, general) for domain in others for general in generals]
-    if not scores.pairs or not wanted:
+    """What was won, what was lost, and the rate: a row for each pair of models, domain and general domain."""
+    if not scores.exchanges:
         return Markup("")
-    header = ["model", "base", *(f"{domain} for {general}" for domain, general in wanted)]
-    rows = [
-        [adapted, base, *(exchange_rate(scores, base, adapted, *pair) for pair in wanted)]
-        for base, adapted in scores.pairs
-    ]
-    caption = "Exchange rate: bits per byte gained in the domain for each bit per byte lost in general"
-    return table(caption, header, rows, texts=range(len(header)))
+    rows = []
+    for e in scores.exchanges:
+        name = f"{e.adapted} against {e.base}"
+        gain = [_amount(e.gain, e.gain_significant), f"{signed(e.gain_low)} to {signed(e.gain_high)}"]
+        lost = [_amount(e.forgetting, e.forgetting_significant)]
+        lost += [f"{signed(e.forgetting_low)} to {signed(e.forgetting_high)}"]
+        rows.append([name, e.domain, *gain, e.general, *lost, exchange_rate(e)])
+    header = ["model", "domain", "gain", "95% interval", "general", "forgetting", "95% interval", "exchange rate"]
+    caption = (
+        "Gain: bits per byte won in the domain. Forgetting: bits per byte lost in general. Exchange rate: bits won for "
+        "each bit lost, with its 95% bootstrap interval"
+    )
+    return table(caption, header, rows, texts=(0, 1, 4, 7))
+
+
+def _amount(value: float, significant: bool) -> str:
+    return signed(value) if significant else f"{signed(value)}, not significant"
 
 
 def _domain_table(scores: Scores) -> Markup:

@@ -55,6 +55,31 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """What an adapted model won in a domain and lost in general against its base, with paired 95% intervals."""
+
+    base: str
+    adapted: str
+    domain: str
+    general: str
+    gain: float
+    """Positive where the adapted model is better."""
+    gain_low: float
+    gain_high: float
+    gain_significant: bool
+    forgetting: float
+    """Positive where the adapted model is worse."""
+    forgetting_low: float
+    forgetting_high: float
+    forgetting_significant: bool
+    rate: float
+    """gain / forgetting; infinite where nothing is lost."""
+    rate_low: float
+    rate_high: float
+    """Infinite where the loss may be nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
     """What was measured: everything that the sentences, tables and pictures of the evaluation read."""
 
@@ -64,6 +89,7 @@ class Scores:
     """General domains first, then the others in the order of the run spec."""
     levels: tuple[EvalResult, ...]
     differences: tuple[Difference, ...]
+    exchanges: tuple[Exchange, ...]
     token_ratio: Mapping[str, Mapping[str, float]]
     """Share of each domain in the mix that a model was trained on, by model."""
     failed_tasks: Mapping[str, Mapping[str, str]]
@@ -91,6 +117,10 @@ class Scores:
         wanted = (adapted, suite, task, metric, "")
         same = (d for d in self.differences if (d.adapted, d.suite, d.task, d.metric, d.source) == wanted)
         return next((d for d in same if base in ("", d.base)), None)
+
+    def exchange(self, base: str, adapted: str, domain: str, general: str) -> Exchange | None:
+        wanted = (base, adapted, domain, general)
+        return next((e for e in self.exchanges if (e.base, e.adapted, e.domain, e.general) == wanted), None)
 
     def general_share(self, model: str) -> float | None:
         """Share of general text in what a model was trained on; None where it was not trained in this run."""
@@ -133,6 +163,10 @@ def read_scores(
         domains=tuple(ordered),
         levels=levels,
         differences=_differences(comparison, levels),
+        exchanges=tuple(
+            Exchange(**{name: row[name] for name in Exchange.__dataclass_fields__})
+            for row in pq.read_table(comparison.only("exchange")).to_pylist()
+        ),
         token_ratio={name: mix.facts["token_ratio"] for name, mix in mixes.items()},
         failed_tasks={
             name: {f"{task['suite']}/{task['task']}": task["cause"] for task in missing}

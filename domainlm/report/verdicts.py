@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from domainlm.report.scores import BITS, Difference, Scores, is_general
+import math
+
+from domainlm.report.scores import BITS, Difference, Exchange, Scores, is_general
 from domainlm.report.wording import (
     PROPORTIONS,
     change,
@@ -99,18 +101,19 @@ def _avoided(ours: Difference, theirs: Difference, pure: str) -> str:
     return said + ("" if ours.outcome == "worse" else ", its own change there being not significant")
 
 
-def exchange_rate(scores: Scores, base: str, adapted: str, domain: str, general: str) -> str:
-    """Bits per byte gained on `domain` for each that is lost on `general`, or why there is no such number."""
-    gained, lost = (scores.difference(adapted, suite, BITS, BITS, base) for suite in (domain, general))
-    if gained is None or lost is None:
+def exchange_rate(exchange: Exchange | None) -> str:
+    """Bits per byte gained on the domain for each that is lost in general, or why there is no such number."""
+    if exchange is None:
         return "not measured"
-    if gained.outcome != "better":
+    if not exchange.gain_significant or exchange.gain <= 0:
         return "no significant gain"
-    if lost.outcome == "better":
+    if not exchange.forgetting_significant:
+        return f"no significant loss; at least {fixed(exchange.rate_low, 1)} gained per 1 lost"
+    if exchange.forgetting < 0:
         return "nothing lost: a gain on both"
-    if lost.outcome == "unclear":
-        return "no significant loss"
-    return f"{fixed(gained.gain / -lost.gain, 1)} gained per 1 lost"
+    low, high = fixed(exchange.rate_low, 1), fixed(exchange.rate_high, 1)
+    ends = f"{low} to {high}" if math.isfinite(exchange.rate_high) else f"at least {low}"
+    return f"{fixed(exchange.rate, 1)} gained per 1 lost ({ends})"
 
 
 def benchmark_verdict(scores: Scores) -> str:

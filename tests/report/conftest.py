@@ -16,6 +16,7 @@ import pytest
 
 from domainlm import manifest
 from domainlm.digest import seed_for
+from domainlm.evaluate import store
 from domainlm.manifest import Made, Manifest, Request, shard_of
 from domainlm.records import EvalResult
 from domainlm.report.page import build
@@ -252,6 +253,22 @@ def _comparison(sample: Sample, results: Mapping[str, list[dict[str, Any]]]) -> 
     return rows
 
 
+def _exchanges(compared: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    whole = [row for row in compared if row["task"] == "bits_per_byte" and not row["source"]]
+    found = []
+    for won in whole:
+        for lost in whole:
+            if won["adapted"] == lost["adapted"] and won["suite"] != "general" and lost["suite"] == "general":
+                row = {"base": won["base"], "adapted": won["adapted"], "domain": won["suite"], "general": "general"}
+                row |= {"metric": "bits_per_byte", "gain": -won["difference"], "forgetting": lost["difference"]}
+                row |= {"gain_low": -won["high"], "gain_high": -won["low"], "gain_significant": won["significant"]}
+                row |= {"forgetting_low": lost["low"], "forgetting_high": lost["high"]}
+                rate = row["gain"] / row["forgetting"] if row["forgetting"] > 0 else math.inf
+                row |= {"forgetting_significant": lost["significant"], "rate": rate, "rate_low": 0.8 * rate}
+                found.append(row | {"rate_high": 1.3 * rate if lost["significant"] else math.inf})
+    return found
+
+
 RESULT_COLUMNS = [f.name for f in dataclasses.fields(EvalResult)]
 COMPARISON_COLUMNS = ["base", "adapted", "suite", "task", "source", "metric", "base_value", "adapted_value"]
 COMPARISON_COLUMNS += ["difference", "low", "high", "p_value", "p_holm", "significant", "num_items", "higher_is_better"]
@@ -290,13 +307,19 @@ def make_inputs(workspace: Path, sample: Sample) -> dict[str, Any]:
 
         evaluations[name] = stage(workspace, "evaluate", name, asked, evaluate)
     rows = _comparison(sample, results)
+    exchanged = _exchanges(rows)
     asked = {f"evaluate/{name}": made.digest() for name, made in evaluations.items()}
     comparison = stage(
         workspace,
         "compare",
         "demo",
         asked,
-        lambda f: _parquet(f, "comparison.parquet", "comparison", rows, COMPARISON_COLUMNS),
+        lambda f: Made(
+            shards=(
+                *_parquet(f, "comparison.parquet", "comparison", rows, COMPARISON_COLUMNS).shards,
+                *_parquet(f, "exchange.parquet", "exchange", exchanged, store.EXCHANGE.names).shards,
+            )
+        ),
     )
     run = {
         "name": "demo",

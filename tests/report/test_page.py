@@ -123,7 +123,18 @@ def test_awkward_runs_have_a_page_too(report_of: ReportOf, fields: dict) -> None
     assert ("benchmarks" in charts) == (fields.get("tasks") != ())
     assert ("change" in charts) == (len(fields.get("levels", "many")) > 1)
     two_sides = fields.get("domains", ("legal", "general")) == ("legal", "general")
-    assert ("tradeoff-legal" in charts) == two_sides
+    assert ("tradeoff-legal" in charts) == (two_sides and "change" in charts)
+
+
+def test_what_was_won_lost_and_paid_stands_in_one_table_with_intervals(report_of: ReportOf) -> None:
+    page = report_of().page
+    table = page[page.index("Gain: bits per byte won in the domain") :]
+    rows = [re.sub(r"<[^>]+>", "|", row) for row in table[: table.index("</table>")].split("<tr>")[2:]]
+    mix, pure = ([cell for cell in row.split("|") if cell] for row in rows)
+    assert mix[:2] == ["mix against base", "legal"] and mix[2:4] == ["+0.687", "+0.668 to +0.706"]
+    assert mix[4:7] == ["general", "+0.011, not significant", "−0.008 to +0.030"]
+    assert mix[7] == "no significant loss; at least 50.0 gained per 1 lost"
+    assert pure[7] == "1.5 gained per 1 lost (1.2 to 1.9)"
 
 
 def test_the_curve_of_held_out_text_has_its_beginning_and_its_limit_and_a_sentence_says_who_kept_it(

@@ -77,6 +77,7 @@ def _level(model: str, suite: str, metric: str, source: str, value: float, num: 
 def _item(model: str, suite: str, number: int, right: bool) -> dict[str, Any]:
     return {
         "model": model, "suite": suite, "task": f"{suite}_continuation", "item": f"{number:04}", "metric": "acc",
+        "subtask": f"{suite}_continuation", "place": number, "doc_hash": digest(number), "training_text": "clean",
         "value": float(right), "numerator": float(right), "denominator": 1.0, "question": QUESTION.format(number),
         "target": "The first of the four", "answer": "The first of the four" if right else "The third of the four",
     }  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 
 from domainlm.evaluate.benchmarks import item_name
 from domainlm.evaluate.results import metric_name
+from domainlm.evaluate.said import said
 from domainlm.specs.tasks import Task
 
 UNKNOWN = "unknown"
@@ -42,6 +43,7 @@ def sample_rows(task: Task, samples: Sequence[Mapping[str, Any]], totals: Mappin
                 "metric": metric_name(metric, sample["filter"]),
             }
             row |= {"value": numerator / denominator, "numerator": numerator, "denominator": denominator}
+            row |= said(sample)
             rows.setdefault(f"{metric},{sample['filter']}", []).append(row)
     return [row for key, of_metric in rows.items() if _adds_up(of_metric, totals[key]) for row in of_metric]
 

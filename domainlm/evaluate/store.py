@@ -67,6 +67,9 @@ SAMPLES = schema(
     ("value", REAL, "numerator / denominator"),
     ("numerator", REAL, "points, or bits"),
     ("denominator", REAL, "1, or bytes"),
+    ("question", TEXT, "what the model was asked, cut in the middle where it is long"),
+    ("target", TEXT, "the right answer"),
+    ("answer", TEXT, "what the model answered: its text, or the choice that it finds likeliest"),
 )
 """`samples.parquet`: one row for each item and metric of lm-eval's tasks."""
 

@@ -82,14 +82,8 @@ def _results(run: Finished, model: str) -> Iterable[Row]:
 
 
 def _items(run: Finished, model: str) -> Iterable[Row]:
-    evaluation = run.evaluations[model]
-    answers = {}
-    if evaluation.files("answers"):
-        answers = {(row["task"], row["item"]): row for row in store.read(evaluation.only("answers"))}
-    nothing = {"question": "", "target": "", "answer": ""}
-    for row in store.read(evaluation.only("samples")):
-        said = answers.get((row["task"], row["item"]), nothing)
-        yield {"model": model} | row | {name: said[name] for name in nothing}
+    for row in store.read(run.evaluations[model].only("samples")):
+        yield {"model": model} | row
 
 
 def _model(run: Finished, model: str, place: int) -> Row:

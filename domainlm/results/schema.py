@@ -68,9 +68,6 @@ ITEMS = _with(
     schema(
         ("model", TEXT, "name of the model in the run"),
         *((name, store.SAMPLES.field(name).type, store.doc(store.SAMPLES, name)) for name in store.SAMPLES.names),
-        ("question", TEXT, "what the model was asked, cut in the middle where it is long; empty where it was not kept"),
-        ("target", TEXT, "the right answer"),
-        ("answer", TEXT, "what the model answered"),
     )
 )
 """One row for each item and metric of lm-eval's tasks, with the texts."""

@@ -37,7 +37,7 @@ def documents(domain: str, change: float, *, seed: int, num_docs: int = 400, spr
 def samples(suite: str, points: Sequence[float]) -> list[Any]:
     """Items of one task, right (1) or wrong (0)."""
     row = {"suite": suite, "task": f"{suite}_task", "subtask": f"{suite}_task", "metric": "acc", "denominator": 1.0}
-    row |= {"training_text": "unknown", "doc_hash": ""}
+    row |= {"training_text": "unknown", "doc_hash": "", "question": "?", "target": "yes", "answer": "no"}
     return [
         row | {"item": f"{i:05}", "place": i, "value": float(p), "numerator": float(p)} for i, p in enumerate(points)
     ]

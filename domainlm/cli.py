@@ -12,8 +12,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,6 +40,7 @@ from domainlm.commands.options import (
     StageId,
     Workers,
     Workspace,
+    working,
 )
 
 if TYPE_CHECKING:
@@ -88,18 +88,6 @@ def main() -> None:
     except DomainLMError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-@contextmanager
-def _working(progress: screen.Mode) -> Iterator[None]:
-    from domainlm import screen
-
-    try:
-        with screen.shown(progress):
-            yield
-    except KeyboardInterrupt:
-        print("Interrupted. The same command goes on from here.", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 @app.command(epilog="Example: domainlm check data_specs/runs/*.yaml")
@@ -270,13 +258,15 @@ def run(
     from domainlm.specs.project import load_run
 
     asked = load_run(spec)
+    if asked.sweep is not None:
+        raise typer.BadParameter(f"{spec} is a sweep: domainlm mix sweep {spec}")
     place = pipeline.place(asked, workspace)
     finished = pipeline.done(asked, place)
     if len(finished) < len(pipeline.stages(asked)):
         from flows import local
 
         # A gate that is not passed is told below, after the table.
-        with _working(progress), suppress(GateError):
+        with working(progress), suppress(GateError):
             local.adapt(str(spec), place, workers=workers, verbose=verbose)
         finished = pipeline.done(asked, place)
     outcome.record(asked, finished, outcome.store_at(None, place))
@@ -444,7 +434,7 @@ def _make(
     except LookupError as error:
         raise typer.BadParameter(str(error)) from None
     finished = pipeline.done(run, place)
-    with _working(progress):
+    with working(progress):
         for one in chosen:
             manifest = finished.get(one.id) or pipeline.run_stage(run, one.id, place, workers=workers)
             _print_made(one.id, manifest, one.id not in finished, as_json)

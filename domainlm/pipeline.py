@@ -37,6 +37,7 @@ _CODE: dict[str, tuple[str, ...]] = {
     "evaluate": ("domainlm.evaluate.run",),
     "compare": ("domainlm.evaluate.compare",),
     "report": ("domainlm.report.page",),
+    "sweep": ("domainlm.sweep.stage",),
 }
 """The modules whose source, and that of all they import, is part of a stage's key; see also `_plugins`."""
 
@@ -54,11 +55,12 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
     "evaluate": ("lm_eval", "torch", "transformers"),
     "compare": ("numpy", "pyarrow"),
     "report": (),
+    "sweep": ("numpy", "pyarrow"),
 }
 """The libraries whose version is part of a stage's key."""
 
 
-LIGHT = frozenset({"items", "mix", "compare", "report"})
+LIGHT = frozenset({"items", "mix", "compare", "report", "sweep"})
 """Kinds of stages that take less time than the start of a process would: a flow does them itself."""
 
 
@@ -68,7 +70,7 @@ class Stage:
 
     id: str
     """`read/DOMAIN`, `corpus`, `tokenizer`, `tokens`, `items`, `mix/MODEL`, `train/MODEL`, `evaluate/MODEL`,
-    `compare`, `report`."""
+    `compare`, `report`; of a sweep `sweep` in place of the last two."""
     command: str
     """The command of `domainlm` that runs it."""
     needs: tuple[str, ...]
@@ -110,6 +112,9 @@ def stages(run: Run) -> list[Stage]:
         trained = (f"train/{name}",) if model.mix is not None else ("tokenizer",)
         listed.append(Stage(id=f"evaluate/{name}", command="evaluate", needs=("corpus", "items", *trained)))
     evaluations = tuple(stage.id for stage in listed if stage.kind == "evaluate")
+    if run.sweep is not None:
+        trainings = tuple(f"train/{name}" for name in run.sweep.grid)
+        return [*listed, Stage(id="sweep", command="mix sweep", needs=(*trainings, *evaluations))]
     listed.append(Stage(id="compare", command="evaluate", needs=evaluations))
     listed.append(Stage(id="report", command="report", needs=tuple(stage.id for stage in listed)))
     return listed
@@ -243,7 +248,7 @@ def request(run: Run, stage: Stage, finished: Finished) -> Request:
     spec, outside = _asked(run, stage)
     return Request(
         stage=stage.kind,
-        name=stage.about or run.spec.name,
+        name=stage.about or (run.sweep.name if run.sweep is not None and stage.kind == "sweep" else run.spec.name),
         spec=spec,
         seed=_seed(run, stage),
         code=code_digest(*_CODE[stage.kind], *_plugins(run, stage)),
@@ -321,6 +326,8 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             return asked, _outside(_origin(run, stage.model), run) | {"evals": _evals(run)}
         case "compare":
             return {"pairs": pairs(run), "bootstrap_samples": spec.evaluate.bootstrap_samples}, {}
+        case "sweep":
+            return run.sweep, {}
         case "report":
             from domainlm.report.page import assets_digest
 
@@ -568,6 +575,22 @@ def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: i
     )
 
 
+def _sweep(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
+    from domainlm.sweep.stage import sweep
+
+    assert run.sweep is not None
+    mixes = [run.mixes[run.sweep.mix_name(share, tokens)] for _, share, tokens in run.sweep.grid.values()]
+    shared = {name for mix in mixes for name in mix.shared_domains} - {run.sweep.domain}
+    return sweep(
+        run.sweep,
+        general=[name for name in run.domains if name in shared],
+        trainings={name: finished[f"train/{name}"] for name in run.sweep.grid},
+        evaluations={need.partition("/")[2]: finished[need] for need in stage.needs if need.startswith("evaluate/")},
+        folder=folder,
+        seed=_seed(run, stage),
+    )
+
+
 _WORK: dict[str, Work] = {
     "read": _read,
     "corpus": _corpus,
@@ -579,4 +602,5 @@ _WORK: dict[str, Work] = {
     "evaluate": _evaluate,
     "compare": _compare,
     "report": _report,
+    "sweep": _sweep,
 }

@@ -35,6 +35,10 @@ _POLL_S = 0.2
 _TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+class Stopped(Exception):
+    """The command was not waited for any longer, since another thread said so."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Child:
     """A command that runs under its supervisor."""
@@ -55,9 +59,14 @@ class Child:
                 lines.append(line)
         return lines
 
-    def wait(self, on_line: Callable[[str], None]) -> int:
-        """Exit status of the command, once it has ended and each of its lines went to `on_line`."""
+    def wait(self, on_line: Callable[[str], None], stop: threading.Event | None = None) -> int:
+        """Exit status of the command, once it has ended and each of its lines went to `on_line`.
+
+        Raises Stopped once `stop` is set: a thread that is not the main one hears of no signal.
+        """
         while True:
+            if stop is not None and stop.is_set():
+                raise Stopped
             try:
                 line = self.lines.get(timeout=_POLL_S)
             except queue.Empty:
@@ -78,16 +87,18 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     grace_s: float = 10,
+    stop: threading.Event | None = None,
 ) -> int:
     """Exit status of `command`; 128 + N where signal N ended it, 127 where it could not be started.
 
     Each line of its standard output and error goes to `on_line`, in order and without its end; bytes that are no UTF-8
     become U+FFFD. `env` is set on top of this process's environment. An exception here (KeyboardInterrupt, what a
-    signal handler or `on_line` raises) ends the command and all its descendants before it goes on.
+    signal handler or `on_line` raises) ends the command and all its descendants before it goes on; so does `stop`, once
+    it is set, by Stopped.
     Raises StageError on systems other than Linux.
     """
     with start(command, env=env, cwd=cwd, grace_s=grace_s) as child:
-        return child.wait(on_line)
+        return child.wait(on_line, stop)
 
 
 @contextlib.contextmanager

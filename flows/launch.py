@@ -6,8 +6,11 @@ import json
 import os
 import re
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,19 @@ _SECRET_NAME = re.compile(r"TOKEN(?!IZ)|KEY|SECRET|PASSW|CREDENTIAL|AUTH_STRING|
 _SECRET_IN_URL = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 _SHORTEST_SECRET = 6
 """A guess: shorter values (`true`, `1`) would blank out half of a log."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amid:
+    """What a stage runs amid, where several run at once."""
+
+    stop: threading.Event | None = None
+    """Once it is set, the stage is told to end: signals reach only the main thread."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Set on top of this process's environment."""
+
+
+AMID: ContextVar[Amid] = ContextVar("AMID", default=Amid())  # noqa: B039 (frozen)
 
 
 def launch(
@@ -52,7 +68,9 @@ def launch(
             last.append(redact(line, os.environ))
             log(last[-1])
 
-    status = supervise.run(arguments, on_line=on_line, env={"PYTHONUNBUFFERED": "1"})
+    amid = AMID.get()
+    environment = {"PYTHONUNBUFFERED": "1", **amid.env}
+    status = supervise.run(arguments, on_line=on_line, env=environment, stop=amid.stop)
     if status:
         said = "\n".join(last) or "it printed nothing"
         raise StageError(f"{stage_id} failed with exit status {status}. Its last lines:\n{said}")

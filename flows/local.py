@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import secrets
 import socket
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from domainlm import exclusive, progress, supervise
 from domainlm.errors import StageError
@@ -20,7 +22,14 @@ SERVER_STARTS_WITHIN_S = 180.0
 
 
 def adapt(spec: str, workspace: Path, *, workers: int | None = None, verbose: bool = False) -> dict[str, str]:
-    """The folder of each stage by its id, made by the flow `adapt`.
+    """The folder of each stage by its id, made by the flow `adapt`; otherwise as `run`."""
+    return run("adapt", spec, workspace, workers=workers, verbose=verbose)
+
+
+def run(
+    flow: Literal["adapt", "sweep"], spec: str, workspace: Path, *, workers: int | None = None, verbose: bool = False
+) -> dict[str, str]:
+    """The folder of each stage by its id, made by a flow of that name.
 
     Where PREFECT_API_URL is set, the run shows on that server; else a server on a free port of this machine keeps its
     records in the workspace. Raises what the flow raises.
@@ -33,11 +42,10 @@ def adapt(spec: str, workspace: Path, *, workers: int | None = None, verbose: bo
     }
     with contextlib.nullcontext() if "PREFECT_API_URL" in os.environ else _server(workspace) as ready:
         # Prefect reads its settings when it is imported; its server starts meanwhile.
-        from flows.adapt import adapt
-
+        module = importlib.import_module(f"flows.{flow}")
         if ready is not None:
             ready()
-        return adapt(spec, str(workspace), workers)
+        return getattr(module, flow)(spec, str(workspace), workers)
 
 
 @contextlib.contextmanager

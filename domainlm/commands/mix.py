@@ -1,4 +1,4 @@
-"""`domainlm mix plan | diff | lock`: what a mix gives, what another would change, and what it is held to."""
+"""`domainlm mix plan | diff | lock | sweep`: what a mix gives, what another changes, what holds it; which to take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domainlm.commands.options import Json, Model, Spec, Workspace, group
+from domainlm.commands.options import Json, Model, Shown, Spec, Workers, Workspace, group, working
 
 if TYPE_CHECKING:
     from domainlm.planned import Planned
@@ -92,6 +92,52 @@ def lock(spec: Spec, workspace: Workspace = None, as_json: Json = False) -> None
     run = load_run(spec)
     path = pipeline.hold_mixes(run, pipeline.place(run, workspace))
     print(json.dumps({"lock": str(path)}) if as_json else path)
+
+
+@app.command(epilog="Example: domainlm mix sweep data_specs/sweeps/demo-legal.yaml")
+def sweep(
+    spec: Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep spec, such as data_specs/sweeps/NAME.yaml.")],
+    workspace: Workspace = None,
+    workers: Workers = None,
+    progress: Shown = "bar",
+    picture: Annotated[Path | None, typer.Option(help="Also copy the picture there, an SVG.")] = None,
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the flow's log, too.")] = False,
+) -> None:
+    """Find the ratio: train small proxies at several ones, fit a law to their losses, and say which to take.
+
+    What is made is kept as that of a run is: the same command goes on where it was, and more shares, budgets or sizes
+    in the spec train those alone. Exit code 1 where no share keeps general text within the tolerance.
+    """
+    from domainlm import pipeline
+    from domainlm.specs.project import load_run
+
+    run = load_run(spec)
+    if run.sweep is None:
+        raise typer.BadParameter(f"{spec} is no sweep: they are in data_specs/sweeps")
+    place = pipeline.place(run, workspace)
+    finished = pipeline.done(run, place)
+    if "sweep" not in finished:
+        from flows import local
+
+        with working(progress):
+            local.run("sweep", str(spec), place, workers=workers, verbose=verbose)
+        finished = pipeline.done(run, place)
+    told = json.loads(finished["sweep"].only("sweep").read_bytes())
+    drawn = finished["sweep"].only("picture")
+    if picture is not None:
+        picture.write_bytes(drawn.read_bytes())
+    if as_json:
+        print(json.dumps(told | {"picture": str(drawn)}))
+    else:
+        from rich.console import Console
+
+        from domainlm.sweep import table
+
+        Console().print(*table.tables(told), sep="\n")
+        print(f"{told['sentence']}\nPicture: {drawn}")
+    if told["recommended"] is None:
+        raise typer.Exit(1)
 
 
 def _planned(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from domainlm import screen
 
 
 def _engine(name: str | None) -> str | None:
@@ -128,3 +133,16 @@ def group(name: str, example: str, cls: type[BuildsByDefault] = BuildsByDefault)
         pretty_exceptions_enable=False,
         epilog=f"Example: domainlm {name} {example}",
     )
+
+
+@contextmanager
+def working(progress: screen.Mode) -> Iterator[None]:
+    """Progress is shown inside the block, and an interruption there is told in one line. Exit code 1."""
+    from domainlm import screen
+
+    try:
+        with screen.shown(progress):
+            yield
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(1) from None

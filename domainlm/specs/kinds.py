@@ -1,4 +1,4 @@
-"""The four kinds of spec: which folder of `data_specs` holds each, and which record it becomes."""
+"""The five kinds of spec: which folder of `data_specs` holds each, and which record it becomes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from domainlm.specs.domain import DomainSpec
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.run import RunSpec
 from domainlm.specs.spec import Spec
+from domainlm.specs.sweep import SweepSpec
 from domainlm.specs.tokenizer import TokenizerSpec
 
 
@@ -27,6 +28,7 @@ KINDS = (
     Kind(name="mix", folder="mixes", model=MixSpec),
     Kind(name="tokenizer", folder="tokenizers", model=TokenizerSpec),
     Kind(name="run", folder="runs", model=RunSpec),
+    Kind(name="sweep", folder="sweeps", model=SweepSpec),
 )
 
 

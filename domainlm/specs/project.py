@@ -9,17 +9,21 @@ from typing import TypeVar
 from domainlm.errors import Problem, SpecError
 from domainlm.specs.domain import DomainSpec
 from domainlm.specs.flow import shown
-from domainlm.specs.gather import find_named, folder_of, read_domain, read_run, read_tokenizer, root_of
+from domainlm.specs.gather import Readings, find_named, folder_of, read_domain, read_run, read_tokenizer, root_of
 from domainlm.specs.kinds import KINDS, Kind, kind_of
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.mixing import check_mix, ratio_keys
+from domainlm.specs.proxies import read_sweep
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.run import RunSpec
 from domainlm.specs.spec import Spec
+from domainlm.specs.sweep import SweepSpec
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.specs.tree import read_tree
 
 S = TypeVar("S", bound=Spec)
+SWEEPS = "sweeps"
+"""The folder whose specs are sweeps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,27 +39,40 @@ class Run:
     tokenizer: TokenizerSpec
     mixes: dict[str, MixSpec]
     """The mixes that models name, by name."""
+    sweep: SweepSpec | None = None
+    """Where the models are the proxies of a sweep, which `path` is."""
 
 
 def load_run(path: Path) -> Run:
-    """The run at `path` with all that it names. Raises SpecError with all the mistakes of all the files it touches."""
+    """The run at `path` with all that it names, or the run that the proxies of the sweep at `path` are.
+
+    Raises SpecError with all the mistakes of all the files it touches.
+    """
     return _run(path)[0]
 
 
 def _run(path: Path) -> tuple[Run, list[str]]:
     """A run and what its files made the reader wonder about."""
     problems = Problems()
+    if path.absolute().parent.name == SWEEPS:
+        proxies = read_sweep(path, problems)
+        problems.raise_any()
+        assert proxies is not None
+        return _joined(path, proxies.found, proxies.spec, proxies.mixes, proxies.sweep)
     found = read_run(path, problems)
     problems.raise_any()
-    assert found.run and found.run.spec and found.tokenizer and found.tokenizer.spec
-    run = Run(
-        path=path,
-        root=root_of(path),
-        spec=found.run.spec,
-        domains={name: reading.spec for name, reading in found.domains.items() if reading.spec},
-        tokenizer=found.tokenizer.spec,
-        mixes={name: reading.spec for name, reading in found.mixes.items() if reading.spec},
-    )
+    assert found.run is not None and found.run.spec is not None
+    mixes = {name: reading.spec for name, reading in found.mixes.items() if reading.spec}
+    return _joined(path, found, found.run.spec, mixes, None)
+
+
+def _joined(
+    path: Path, found: Readings, spec: RunSpec, mixes: dict[str, MixSpec], sweep: SweepSpec | None
+) -> tuple[Run, list[str]]:
+    assert found.tokenizer is not None and found.tokenizer.spec is not None
+    domains = {name: reading.spec for name, reading in found.domains.items() if reading.spec}
+    tokenizer = found.tokenizer.spec
+    run = Run(path=path, root=root_of(path), spec=spec, domains=domains, tokenizer=tokenizer, mixes=mixes, sweep=sweep)
     return run, found.warnings
 
 
@@ -96,7 +113,8 @@ def kind_at(path: Path) -> Kind:
     kind = kind_of(path.absolute().parent.name, read_tree(path).values)
     if kind is None:
         names = [f"{kind.folder}/{path.name}" for kind in KINDS]
-        want, fix = f"a domain, mix, tokenizer or run: {', '.join(names)}", f"mv {path.name} data_specs/{names[-1]}"
+        kinds = "a domain, mix, tokenizer, run or sweep"
+        want, fix = f"{kinds}: {', '.join(names)}", f"mv {path.name} data_specs/runs/{path.name}"
         problem = Problem(file=shown(path), line=1, column=1, key="the file", got="no kind", want=want, fix=fix)
         raise SpecError([problem])
     return kind
@@ -122,7 +140,7 @@ def check(path: Path) -> list[str]:
     run, warnings = _run(path)
     changed(run.domains.values(), run.root)
     unlocked = not_locked(run.root, domains=run.domains.values(), tokenizer=run.tokenizer, run=run.spec)
-    return warnings + _unused(run) + unlocked
+    return warnings + (_unused(run) if run.sweep is None else []) + unlocked
 
 
 def _unused(run: Run) -> list[str]:

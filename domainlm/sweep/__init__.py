@@ -1,0 +1,1 @@
+"""From the proxies of a sweep to the share that is recommended: losses, law, band, picture."""

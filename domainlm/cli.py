@@ -362,7 +362,7 @@ def _profile(spec: Path, model: str | None, workspace: Path | None, progress: sc
     except LookupError as error:
         raise typer.BadParameter(str(error)) from None
     for one in chosen:
-        with _working(progress):
+        with working(progress):
             folder = pipeline.profile(run, one, pipeline.place(run, workspace))
         files = sorted(str(path) for path in folder.iterdir() if path.name.startswith(("trace", "operators", "memory")))
         print(json.dumps({"profile": one.model, "files": files}) if as_json else "\n".join(files), flush=True)

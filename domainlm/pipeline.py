@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm import manifest
-from domainlm.digest import code_digest, digest, file_digest, library_versions, seed_for
+from domainlm.digest import code_digest, digest, file_digest, library_versions, remembered, seed_for
 from domainlm.errors import StageError
 from domainlm.manifest import Made, Manifest, Request
 from domainlm.specs.judged import data_folder
@@ -59,6 +59,9 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
 }
 """The libraries whose version is part of a stage's key."""
 
+
+DIGESTS = "digests.json"
+"""Of the files that were read, in the workspace, so that to plan need not read them again."""
 
 LIGHT = frozenset({"items", "mix", "compare", "report", "sweep"})
 """Kinds of stages that take less time than the start of a process would: a flow does them itself."""
@@ -185,7 +188,10 @@ def run_stage(run: Run, stage_id: str, workspace: Path, *, workers: int | None =
         # Not the first of several machines: it makes the stage, this one helps, and then reads what was made.
         recipe = _trained(run, stage)[1]
         lend(stage.model, recipe, _rows(recipe)["batch_rows"], asked.folder(workspace))
-    return manifest.make(asked, workspace, lambda folder: work(run, stage, finished, folder, workers))
+    made = manifest.make(asked, workspace, lambda folder: work(run, stage, finished, folder, workers))
+    if stage.kind == "read" and (known := remembered(workspace / DIGESTS)) is not None:
+        manifest.write_atomically(workspace / DIGESTS, known)
+    return made
 
 
 def profile(run: Run, stage: Stage, workspace: Path) -> Path:

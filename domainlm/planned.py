@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from domainlm import manifest, pipeline
+from domainlm.digest import recalled
 from domainlm.errors import DataError, SpecError
 from domainlm.manifest import Manifest
 from domainlm.mix import best_fit, budget
@@ -16,6 +18,7 @@ from domainlm.specs.gather import root_of
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.project import Run, kind_at, load_mix, load_run
 from domainlm.specs.run import RunSpec
+from domainlm.specs.sweep import SweepSpec
 from domainlm.specs.tree import read_tree
 
 _SEQUENCE_TOKENS = 2048
@@ -48,12 +51,13 @@ def planned(
     """
     if path.is_dir():
         return [_finished(path)]
-    if kind_at(path).model is RunSpec:
+    if kind_at(path).model in (RunSpec, SweepSpec):
         asked = load_run(path)
         models = [name for name, model in asked.spec.models.items() if model.mix is not None]
         if not models:
             raise DataError(f"{shown(path)} trains no model, so it has no mix")
-        return [_of_model(asked, name, asked.mixes[_mix_of(asked, name)], workspace, budget_tokens) for name in models]
+        known = _known(asked, workspace)
+        return [_of_model(asked, name, asked.mixes[_mix_of(asked, name)], known, budget_tokens) for name in models]
     spec = load_mix(path)
     if spec.sizes and run is None:
         sizes = {f"{domain}/{name}": tokens for domain, of in spec.sizes.items() for name, tokens in of.items()}
@@ -75,7 +79,7 @@ def planned(
     model = next(iter([*models, *trained]), None)
     if model is None:
         raise DataError(f"{shown(asked.path)} trains no model, so nothing says how long its rows are")
-    return [_of_model(asked, model, spec, workspace, budget_tokens)]
+    return [_of_model(asked, model, spec, _known(asked, workspace), budget_tokens)]
 
 
 def _mix_of(run: Run, model: str) -> str:
@@ -111,15 +115,28 @@ def _run_of(path: Path, spec: MixSpec) -> Run:
     return load_run(naming[0])
 
 
-def _of_model(run: Run, model: str, spec: MixSpec, workspace: Path | None, budget_tokens: int | None) -> Planned:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """What a run has made so far that tells sizes."""
+
+    place: Path
+    finished: Mapping[str, Manifest]
+
+
+def _known(run: Run, workspace: Path | None) -> _Known:
+    place = pipeline.place(run, workspace)
+    with recalled(place / pipeline.DIGESTS):
+        return _Known(place=place, finished=pipeline.done(run, place, kinds=("read", "corpus", "tokenizer", "tokens")))
+
+
+def _of_model(run: Run, model: str, spec: MixSpec, known: _Known, budget_tokens: int | None) -> Planned:
     recipe = run.spec.recipes[run.spec.models[model].recipe or ""]
     sequence_tokens = recipe.sequence_tokens
-    place = pipeline.place(run, workspace)
-    finished = pipeline.done(run, place, kinds=("read", "corpus", "tokenizer", "tokens"))
+    finished = known.finished
     spec = _scaled(spec, budget_tokens)
     if "tokens" in finished:
         counts = tokens_by_source(finished["tokens"])
-        supplies = _supplies(spec, finished["tokens"], counts, sequence_tokens, place)
+        supplies = _supplies(spec, finished["tokens"], counts, sequence_tokens, known.place)
         sizes = f"the tokens in {shown(finished['tokens'].folder)}"
     elif "corpus" in finished:
         counts = _estimated(finished["corpus"])

@@ -23,6 +23,7 @@ from domainlm.specs.hub import revision
 from domainlm.specs.place import at_source
 from domainlm.specs.remote import listed
 from domainlm.specs.run import RunSpec
+from domainlm.specs.sweep import SweepSpec
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.specs.tree import read_tree
 from domainlm.specs.uri import files_of, parse
@@ -56,7 +57,7 @@ def lock(path: Path) -> list[Path]:
     root = root_of(path)
     model = kind_at(path).model
     locks: dict[Path, Lock] = {}
-    if model is RunSpec:
+    if model in (RunSpec, SweepSpec):
         run = load_run(path)
         locks = {lock_path(root, "domain", name): _domain_lock(domain, root) for name, domain in run.domains.items()}
         locks[lock_path(root, "tokenizer", run.tokenizer.name)] = _models_lock([run.tokenizer.pretrained])

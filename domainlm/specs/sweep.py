@@ -56,7 +56,7 @@ class SweepSpec(Spec):
     general_tolerance: Annotated[float, Field(ge=0, le=1)] = 0.01
     """By how much the bits per byte of general text may rise over those before adaptation: 0.01 is one percent."""
     target: TargetSpec = TargetSpec()
-    """The training that the ratio is wanted for."""
+    """What is wanted: the largest proxy and the longest budget of the sweep where nothing is said."""
     bootstrap_samples: Positive = 300
     """Refits behind the bands: to other held-out documents, and other errors of the fit."""
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from domainlm.corpus.texts import Texts
 from domainlm.specs.spec import Positive, Spec, check_order
+
+if TYPE_CHECKING:
+    # To check a spec with this filter needs no kernels.
+    from domainlm.corpus.texts import Texts
 
 
 class Options(Spec):

@@ -36,7 +36,7 @@ def test_a_spec_elsewhere_is_known_by_its_keys(project: Path) -> None:
     with pytest.raises(SpecError, match=r"law-51.yaml:2:20: token_ratio.law"):
         check(elsewhere)
     elsewhere.write_text("name: law-51\n")
-    with pytest.raises(SpecError, match="want: a domain, mix, tokenizer or run"):
+    with pytest.raises(SpecError, match="want: a domain, mix, tokenizer, run or sweep"):
         check(elsewhere)
 
 

@@ -198,8 +198,9 @@ def _run_of(sweep: SweepSpec, run: RunSpec) -> RunSpec | None:
     used = {model.recipe: recipes[model.recipe] for model in of_all.values() if model.recipe is not None}
     if len({recipe.objective for recipe in used.values()}) > 1:
         return None
-    judged = run.evaluate.model_copy(update={"suites": ()})
-    return run.model_copy(update={"title": "", "recipes": used, "models": of_all, "evaluate": judged})
+    judged = run.evaluate.model_copy(update={"suites": (), "tasks": ()})
+    changes = {"title": "", "recipes": used, "models": of_all, "evaluate": judged, "gate": None}
+    return run.model_copy(update=changes)
 
 
 def _base_mixes(

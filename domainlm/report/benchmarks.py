@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from domainlm.manifest import Manifest
+from domainlm.report import contamination
 from domainlm.report.markup import Markup, details, el, figure, join, table
 from domainlm.report.results import DIFFERENCE_HEADER, difference_cells
 from domainlm.report.scores import BITS, Scores
@@ -29,6 +30,7 @@ def section(scores: Scores, evaluations: Mapping[str, Manifest]) -> Section:
             _failures(scores),
             *(figure(name, "Accuracy by task and model", _note(chance)) for name in charts),
             details("The numbers: every task", _task_table(scores, chance)) if _measures(scores) else "",
+            contamination.content(scores, evaluations),
         ),
         charts=charts,
     )
@@ -38,10 +40,11 @@ def chance_levels(evaluations: Mapping[str, Manifest]) -> dict[str, float]:
     """What guessing scores, by task, where the task's YAML states it as `metadata: {chance: 0.25}`."""
     found = {}
     for manifest in evaluations.values():
-        configs = orjson.loads(manifest.only("lm_eval").read_bytes()).get("configs", {})
-        for task, config in configs.items():
+        content = orjson.loads(manifest.only("lm_eval").read_bytes())
+        titles = {name: title for title, names in content.get("subtasks", {}).items() for name in names}
+        for task, config in content.get("configs", {}).items():
             if "chance" in (metadata := config.get("metadata") or {}):
-                found[task] = float(metadata["chance"])
+                found[titles.get(task, task)] = float(metadata["chance"])
     return found
 
 

@@ -70,6 +70,17 @@ def test_names_are_unique_and_mmlu_is_whole() -> None:
     assert all(len(found) == 1 for found in suites.values()), "a title is of one suite"
 
 
+def test_the_documentation_lists_every_task_with_its_shots_metrics_and_source() -> None:
+    table = (EVALS.parent / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    for task in TASKS:
+        several = sum(other.title == task.title for other in TASKS)
+        name = f"`{task.title}`" + (f" ({several})" if several > 1 else "")
+        listed = (
+            f"| {task.suite} | {name} | {task.shots} | {', '.join(task.metrics)} | {task.metadata.get('source', '')}"
+        )
+        assert listed in table
+
+
 def test_every_published_benchmark_has_made_up_items() -> None:
     assert sorted(MADE_UP) == PUBLISHED
 

@@ -103,3 +103,12 @@ def test_kaplans_law_has_its_limits():
 def test_gpu_hours_undo_flops_at_a_utilisation(hours, mfu):
     peak = device("H100").peak_flops
     assert math.isclose(gpu_hours(hours * 3600 * peak * mfu, peak, mfu), hours)
+
+
+def test_bloomberggpt_s_own_optimum_is_that_of_its_paper():
+    # arXiv:2303.17564, section 3.2: three quarters of 1.3M GPU-hours at 102 TFLOP/s: 53.0B parameters and 1,111B tokens
+    # by Chinchilla's first approach, 49.8B and 1,176B by its second.
+    flops = 0.75 * 1.3e6 * 3600 * 102e12
+    num_parameters, num_tokens = rule_optimum(flops)
+    assert num_parameters == pytest.approx(53.0e9, rel=0.04)
+    assert num_tokens == pytest.approx(1.111e12, rel=0.03)

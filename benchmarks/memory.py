@@ -294,20 +294,26 @@ def measured() -> list[dict[str, Any]]:
     return rows
 
 
+_SHORT = {
+    "strategy": "strategy",
+    "precision": "preci-\nsion",
+    "checkpointing": "again",
+    "micro_batches": "micro-\nbatches",
+}
+
+
 def _table(title: str, rows: list[dict[str, Any]]) -> Any:
     names = [name for name in rows[0] if name not in ("planned", "torch")]
+    figures = (
+        (f"{row['planned'] / 1e6:,.0f}", f"{row['torch'] / 1e6:,.0f}", f"{row['planned'] / row['torch']:.3f}")
+        if isinstance(row["torch"], int)
+        else (f"{row['planned'] / 1e6:,.0f}", "failed", "")
+        for row in rows
+    )
     return table(
         title,
-        (*(name.replace("_", "-\n") for name in names), "planned\nMB", "torch\nMB", "ratio"),
-        (
-            (
-                *(str(row[name]) for name in names),
-                f"{row['planned'] / 1e6:,.1f}",
-                f"{row['torch'] / 1e6:,.1f}" if isinstance(row["torch"], int) else "failed",
-                f"{row['planned'] / row['torch']:.3f}" if isinstance(row["torch"], int) else "",
-            )
-            for row in rows
-        ),
+        (*(_SHORT.get(name, name) for name in names), "planned\nMB", "torch\nMB", "ratio"),
+        ((*(str(row[name]) for name in names), *of) for row, of in zip(rows, figures, strict=True)),
         words=range(len(names)),
     )
 

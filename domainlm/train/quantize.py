@@ -6,9 +6,6 @@ is, to the bit, what its export holds: symmetric, a scale for each row of a matr
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,25 +19,13 @@ def _missing(what: str) -> StageError:
     return StageError(f"{what} needs torchao: pip install 'domainlm[lowbit]'")
 
 
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """torchao, when it is imported, tells of each kernel that it has for other GPUs."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
 def weight_only(kind: str) -> Any:
     """torchao's configuration that stores weights as `int8`, or as `fp8` (e4m3), and multiplies in what is around."""
     try:
-        with _quietly():
-            from torchao.quantization import (  # pyrefly: ignore[missing-import]
-                Float8WeightOnlyConfig,
-                Int8WeightOnlyConfig,
-            )
+        from torchao.quantization import (  # pyrefly: ignore[missing-import]
+            Float8WeightOnlyConfig,
+            Int8WeightOnlyConfig,
+        )
     except ImportError as error:
         raise _missing(f"`--dtype {kind}`") from error
     return Int8WeightOnlyConfig(version=2) if kind == "int8" else Float8WeightOnlyConfig()
@@ -59,13 +44,12 @@ def make_aware(model: PreTrainedModel) -> None:
     In place; parameters keep their names and their fp32. Raises StageError for a model that has none, such as a GPT-2.
     """
     try:
-        with _quietly():
-            from torchao.quantization import quantize_  # pyrefly: ignore[missing-import]
-            from torchao.quantization.qat import (  # pyrefly: ignore[missing-import]
-                IntxFakeQuantizeConfig,
-                QATConfig,
-                QATStep,
-            )
+        from torchao.quantization import quantize_  # pyrefly: ignore[missing-import]
+        from torchao.quantization.qat import (  # pyrefly: ignore[missing-import]
+            IntxFakeQuantizeConfig,
+            QATConfig,
+            QATStep,
+        )
     except ImportError as error:
         raise _missing("`quantize: int8_qat`") from error
     names = set(linear_names(model))

@@ -72,11 +72,12 @@ def store_at(place: Path | None, workspace: Path) -> Path:
 
 
 def record(run: Run, finished: Mapping[str, Manifest], store: Path) -> str:
-    """Adds a run to the store, and lm-eval's own JSON beside it; returns the name of its record.
+    """Adds a run to the store, and lm-eval's own JSON beside it, and publishes it; returns the name of its record.
 
-    What is there already is left as it is, its time included. StageError where something is not measured yet.
+    What is there already is left as it is, its time included. StageError where something is not measured yet, or where
+    it could not be published: it is in the store then.
     """
-    from domainlm.results import files
+    from domainlm.results import files, publish
     from domainlm.results.record import Finished, rows
 
     for stage in pipeline.stages(run):
@@ -100,9 +101,15 @@ def record(run: Run, finished: Mapping[str, Manifest], store: Path) -> str:
         checks=judged(run, finished["compare"]) if run.spec.gate is not None else [],
     )
     name = ended.record
+    publish.check(run.spec.track)
     if not files.has(store, name):
         for model, evaluation in ended.evaluations.items():
             kept = store / "lm_eval" / name / f"{model}.json"
             write_atomically(kept, evaluation.only("lm_eval").read_bytes())
         files.add(store, name, rows(ended, datetime.now(UTC)))
+    if not publish.done(run.spec.track, name, store):
+        from domainlm.results.query import Store
+
+        report = finished["report"].only("page") if "report" in finished else None
+        publish.publish(run.spec.track, name, Store(store).tables(name), store, report=report, root=run.root)
     return name

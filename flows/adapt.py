@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from domainlm import manifest, outcome, pipeline, progress
+from domainlm.results import publish
 from domainlm.specs.project import load_run
 from flows import corpus, evaluate, mix, report, tokenizer, train
 from flows.stage import Make
@@ -38,6 +39,8 @@ def adapt(spec: str, workspace: str | None = None, workers: int | None = None) -
     logger = get_run_logger()
     run = load_run(Path(spec))
     place = pipeline.place(run, None if workspace is None else Path(workspace))
+    # Told now, and not when all is trained.
+    publish.check(run.spec.track)
     finished = pipeline.done(run, place)
     stages = pipeline.stages(run)
     folders: dict[str, str] = {}

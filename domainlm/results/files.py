@@ -72,12 +72,12 @@ def _write_part(folder: Path, rows: pa.Table, records: Sequence[str]) -> None:
     store.write_table(folder / name, rows.replace_schema_metadata(footer))
 
 
-def listing(folder: Path) -> dict[str, list[Path]]:
-    """The files of each table, in which each record is once. Of records that are being added, none."""
+def listing(folder: Path, tables: Iterable[str]) -> dict[str, list[Path]]:
+    """The files of each of `tables`, in which each record is once. Of records that are being added, none."""
     # Single files before parts: what is joined meanwhile is then in both, and taken from the part.
     records = [path.stem for path in _singles(folder, "models")]
     found = {}
-    for table in TABLES:
+    for table in tables:
         parts = _parts(folder, table)
         joined = _joined(parts)
         found[table] = parts + [folder / table / f"{record}.parquet" for record in records if record not in joined]

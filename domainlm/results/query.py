@@ -39,14 +39,18 @@ class Store:
                 raise DataError(f"the query failed: {error}") from error
         raise AssertionError
 
+    def tables(self, record: str) -> dict[str, list[dict[str, Any]]]:
+        """The rows of one record, by table."""
+        ask = "SELECT * FROM {} WHERE record = ?"
+        return {table: self.rows(ask.format(table), [record]) for table in TABLES}
+
     @contextlib.contextmanager
     def _opened(self, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        # A view costs the look at its files: only the tables that the query could mean.
+        # A view costs a look at its files' footers: only the tables that the query could mean.
+        tables = [table for table in TABLES if table in sql.lower()]
         with duckdb.connect(":memory:") as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            for table, paths in files.listing(self.folder).items():
-                if table not in sql.lower():
-                    continue
+            for table, paths in files.listing(self.folder, tables).items():
                 if paths:
                     source = f"read_parquet([{', '.join(_quoted(str(path)) for path in paths)}])"
                 else:

@@ -137,14 +137,17 @@ def _mlflow(track: TrackSpec, rows: Rows, folder: Path, report: Path | None, roo
     from mlflow.tracking import MlflowClient  # pyrefly: ignore[missing-import]
 
     assert track.mlflow is not None
-    uri = track.mlflow.uri
+    uri, files = track.mlflow.uri, None
+    if uri.startswith("sqlite:"):
+        # A database has no place for files: they would go into the working folder.
+        files = (folder / "mlflow").absolute().as_uri()
     if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
         uri = uri.replace("sqlite:///", f"sqlite:///{root.absolute()}/")
     client = MlflowClient(tracking_uri=uri)
     for row in rows["models"]:
         name = track.mlflow.experiment or row["run"]
         known = client.get_experiment_by_name(name)
-        experiment = known.experiment_id if known else client.create_experiment(name)
+        experiment = known.experiment_id if known else client.create_experiment(name, artifact_location=files)
         run = client.create_run(experiment, run_name=row["model"], tags=_about(row))
         for figure, value in figures(rows, row["model"]).items():
             client.log_metric(run.info.run_id, figure, value)

@@ -111,7 +111,7 @@ class RunSpec(Spec):
     models: dict[Name, ModelSpec] = Field(min_length=1, examples=[{"base": {"start": "hf:OWNER/MODEL"}}])
     """The models, by name, in the order of the report; the first is what the others are compared with."""
     track: TrackSpec = TrackSpec()
-    """Who else is told of each step of training."""
+    """Who else is told of each step of training, and of results."""
     evaluate: EvaluateSpec = EvaluateSpec()
     """How the models are judged."""
     gate: GateSpec | None = None

@@ -59,10 +59,24 @@ class WandbSpec(Spec):
     """`offline`: written beside the model; `wandb sync` sends it later."""
 
 
+class MlflowSpec(Spec):
+    """A run of MLflow for each model's results, by its own client: `pip install 'domainlm[mlflow]'`."""
+
+    uri: str = Field(min_length=1, examples=["sqlite:///mlflow.db"])
+    """Its server (`https://...`), or a database (`sqlite:///FILE`, from the project's folder on)."""
+    experiment: str | None = None
+    """By default the name of the run."""
+
+
 class TrackSpec(Spec):
-    """Who is told of each step beside `metrics.jsonl`; it changes nothing that is made, and no stage is made anew."""
+    """Who is told of each step beside `metrics.jsonl`, and of results beside the store.
+
+    It changes nothing that is made, and no stage is made anew.
+    """
 
     tensorboard: bool = False
     """Event files in `tensorboard/` beside the model: `pip install 'domainlm[tensorboard]'`."""
     wandb: WandbSpec | None = None
     """Weights & Biases."""
+    mlflow: MlflowSpec | None = None
+    """MLflow, which is told of results alone."""

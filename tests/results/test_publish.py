@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 
 import pytest
-from domainlm.specs.watch import TrackSpec
 
 from benchmarks.against.runs import rows
 from domainlm.errors import StageError
 from domainlm.results import publish
+from domainlm.specs.watch import TrackSpec
 
 
 def track(**given: object) -> TrackSpec:
@@ -76,9 +76,9 @@ def test_mlflow_keeps_figures_digests_and_the_report(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("a page")
     record, tables = rows(0, items=4)
-    asked = track(mlflow={"uri": f"{tmp_path.as_uri()}/mlruns", "experiment": "law"})
+    asked = track(mlflow={"uri": "sqlite:///mlflow.db", "experiment": "law"})
     assert publish.publish(asked, record, tables, tmp_path, report=page, root=tmp_path) == ["mlflow"]
-    client = tracking.MlflowClient(tracking_uri=f"{tmp_path.as_uri()}/mlruns")
+    client = tracking.MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     found = {run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("law").experiment_id])}
     assert found.keys() == {"base", "mix-51", "domain-only"}
     assert found["mix-51"].data.metrics["gain/legal"] == pytest.approx(tables["exchanges"][0]["gain"])

@@ -18,9 +18,9 @@ def may_cut(file: str, source: SourceSpec, *, is_local: bool) -> bool:
     """Whether a file of that name can be read in parts.
 
     Files of lines are, where they are plain, and lie here: their lines are counted for the ids, which behind a URL
-    would be to read them twice.
+    would be to read them twice. Those in another encoding are cut nowhere: a line feed may be two bytes there.
     """
-    if unpacked(file) != file:
+    if unpacked(file) != file or source.encoding is not None:
         return False
     found = format_of(file)
     return found in ("parquet", "arrow") or (is_local and (found in ("jsonl", "tsv") or _is_lines(found, source)))
@@ -38,6 +38,10 @@ def spans(opened: IO[bytes], file: str, num_bytes: int, item_bytes: int) -> list
     if found == "arrow":
         num_batches = _num_batches(opened)
         return list(_grouped([num_bytes // num_batches] * num_batches, item_bytes)) if num_batches else []
+    marked = stream.marked(opened.read(4))
+    opened.seek(0)
+    if marked is not None:  # a line feed is no byte there
+        return []
     return [Span(begin=begin, end=end, first_line=line) for begin, end, line in stream.cuts(opened, item_bytes)]
 
 

@@ -16,5 +16,7 @@ class Fields:
     """Ids begin with it where the records have none of their own."""
     text: Template
     id_field: str | None = None
+    encoding: str | None = None
+    """Of the files, where it is declared."""
     span: Span | None = None
     """The part of the file that is read; None for all of it."""

@@ -48,7 +48,7 @@ def _chunks(opened: IO[bytes], file: str, fields: Fields, ledger: Ledger) -> Ite
     if fields.span is not None:
         yield from chunks.chunks_between(opened, fields.span.begin, fields.span.end)
         return
-    blocks = stream.blocks(opened, file)
+    blocks = stream.recoded(stream.blocks(opened, file), fields.encoding)
     try:
         first = next(blocks, None)
     except stream.Damaged as damage:

@@ -177,7 +177,13 @@ def _grouped(every: Iterator[Document]) -> Iterator[Batch]:
 def _fields(item: Item) -> Fields:
     source = item.source
     prefix = source.name if item.heldout_share < 1 or not source.heldout_uri else f"{source.name}/heldout"
-    return Fields(prefix=prefix, text=source.text_template(), id_field=source.id_field, span=item.span)
+    return Fields(
+        prefix=prefix,
+        text=source.text_template(),
+        id_field=source.id_field,
+        encoding=source.encoding,
+        span=item.span,
+    )
 
 
 def readers(item: Item, ledger: Ledger) -> Iterator[CarefulReader]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import IO, NamedTuple
 
 import zstandard
@@ -42,6 +44,46 @@ def blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
     else:
         while block := file.read(PLAIN_BYTES):
             yield block
+
+
+_MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")) + (
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def marked(head: bytes) -> str | None:
+    """The encoding that a byte order mark tells, but for that of UTF-8, which is none to be told.
+
+    >>> marked("Ähre".encode("utf-16")), marked(b"plain")
+    ('utf-16', None)
+    """
+    return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+
+
+def recoded(inflated: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
+    """Bytes in UTF-8, out of the encoding that is declared or that a byte order mark tells; raises Damaged where the
+    bytes are not in it. Bytes of which nothing is known stay as they are.
+
+    >>> b"".join(recoded(iter([b"caf", b"\\xe9"]), "cp1252")).decode()
+    'café'
+    """
+    first = next(inflated, None)
+    if first is None:
+        return
+    every = chain([first], inflated)
+    found = encoding or marked(first)
+    if found is None:
+        yield from every
+        return
+    decoder = codecs.getincrementaldecoder(found)()
+    try:
+        for block in every:
+            if text := decoder.decode(block):
+                yield text.encode()
+        decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        raise Damaged(f"not {found}: {error}") from error
 
 
 def _gunzip(file: IO[bytes]) -> Iterator[bytes]:

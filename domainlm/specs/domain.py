@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,14 @@ from domainlm.specs.flow import line
 from domainlm.specs.redact import RedactSpec
 from domainlm.specs.spec import Mistake, Name, Positive, Share, Spec
 from domainlm.specs.template import Template
+
+
+def _is_encoding(name: str) -> bool:
+    """Whether Python reads text in it, a piece at a time."""
+    try:
+        return codecs.lookup(name).incrementaldecoder is not None and isinstance(codecs.decode(b"", name), str)
+    except (LookupError, ValueError, TypeError):
+        return False
 
 
 class SourceSpec(Spec):
@@ -32,6 +41,9 @@ class SourceSpec(Spec):
     """Text out of several fields: their names in braces, and what stands between them. `{{` is a brace."""
     id_field: str | None = None
     """Field that holds a document's id; without it, the id is the source's name and the document's place."""
+    encoding: str | None = Field(default=None, examples=["cp1252"])
+    """Encoding of text, JSON and CSV files that are not in UTF-8, as Python names it. UTF-16 and UTF-32 with a byte
+    order mark are known without it, and HTML and XML say it themselves."""
     lines: bool = False
     """Each line of a text file is a document of its own."""
     config: str | None = None
@@ -44,6 +56,13 @@ class SourceSpec(Spec):
     """A page about the source, for the report."""
     max_docs: Positive | None = None
     """Read at most so many documents, in the source's order."""
+
+    @model_validator(mode="after")
+    def _known_encoding(self) -> Self:
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            want = "an encoding that Python knows, such as cp1252, latin-1, utf-16-le or shift_jis"
+            raise Mistake("encoding", got=f"{self.encoding}", want=want, fix="write `encoding: cp1252`")
+        return self
 
     @model_validator(mode="after")
     def _one_text(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Any
 
 from domainlm.specs.domain import SourceSpec
 from domainlm.specs.flow import line
-from domainlm.specs.formats import FIELDS, SUFFIXES, Format, format_of
+from domainlm.specs.formats import ENCODED, FIELDS, SUFFIXES, Format, format_of
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.uri import files_of, parse, unset
 
@@ -31,6 +31,9 @@ def check_effects(domain: Reading[Any], index: int, source: SourceSpec, root: Pa
             idle |= dict.fromkeys(_RECORDS, (what, f"records with fields: {endings} or a Hugging Face dataset"))
     if source.lines and (formats is None or (formats and "text" not in formats)):
         idle["lines"] = ("a Hugging Face dataset" if formats is None else _said(formats), "text files, such as .txt")
+    if formats is None or (formats and not formats & ENCODED):
+        what = "a Hugging Face dataset" if formats is None else _said(formats)
+        idle["encoding"] = (what, "text, JSON or CSV files")
     for key, (what, want) in idle.items():
         if key in source.model_fields_set:
             given = line(key, getattr(source, key))

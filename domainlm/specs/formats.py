@@ -32,6 +32,8 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
 """Endings by format; all but the unread may be followed by .gz or .zst. What is none of these is text."""
 FIELDS: frozenset[Format] = frozenset({"jsonl", "json", "csv", "tsv", "parquet", "arrow"})
 """Formats whose records have fields."""
+ENCODED: frozenset[Format] = frozenset({"jsonl", "json", "csv", "tsv", "text"})
+"""Formats that say nothing of their encoding."""
 READ = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".warc", ".html", ".pdf", ".xml", ".txt", ".md")
 """Endings as they are told to a person: the common ones."""
 

@@ -23,6 +23,8 @@ from domainlm.specs.template import kind_of
 class CarefulReader(BaseDiskReader):
     """Reads `files` of `data_folder` in order."""
 
+    recodes = False
+    """Whether its files are text in any encoding that is declared, or marked."""
     has_fields = False
     """Whether its records have fields, and so may have an id."""
 
@@ -33,6 +35,7 @@ class CarefulReader(BaseDiskReader):
         self.prefix = fields.prefix
         self.template = fields.text
         self.id_field = fields.id_field
+        self.encoding = fields.encoding
         self.span = fields.span
 
     @abstractmethod
@@ -53,7 +56,8 @@ class CarefulReader(BaseDiskReader):
     def blocks(self, file: IO[bytes], filepath: str) -> Iterator[bytes]:
         """The bytes of a file, decompressed; that it has none is told. Raises stream.Damaged."""
         empty = True
-        for block in stream.blocks(file, filepath):
+        inflated = stream.blocks(file, filepath)
+        for block in stream.recoded(inflated, self.encoding) if self.recodes else inflated:
             empty = False
             yield block
         if empty:

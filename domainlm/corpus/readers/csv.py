@@ -42,6 +42,7 @@ class CsvReader(CarefulReader):
     """`.csv`: commas, double quotes, the first row names the columns."""
 
     name = "CSV, carefully"
+    recodes = True
     has_fields = True
 
     def read_file(self, filepath: str) -> Iterator[Document]:

@@ -33,6 +33,7 @@ class JsonReader(CarefulReader):
     """`.json`."""
 
     name = "JSON, carefully"
+    recodes = True
     has_fields = True
 
     def read_file(self, filepath: str) -> Iterator[Document]:

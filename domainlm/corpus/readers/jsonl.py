@@ -16,6 +16,8 @@ from domainlm.corpus.stream import Line
 class LineReader(CarefulReader):
     """A document a line; an empty line is none."""
 
+    recodes = True
+
     @abstractmethod
     def read_line(self, line: Line, filepath: str, row: int) -> Document | None:
         """The document of a line that is whole and not blank."""

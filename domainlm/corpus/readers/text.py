@@ -51,6 +51,7 @@ class TextReader(WholeReader):
     """`.txt`, `.md` and any other text; a submission to EDGAR is known by its beginning."""
 
     name = "Text files, carefully"
+    recodes = True
 
     def read_blocks(self, blocks: Iterator[bytes], filepath: str) -> Iterator[Document]:
         from domainlm.corpus.extract import edgar

@@ -10,7 +10,7 @@ import zlib
 import pytest
 import zstandard
 
-from domainlm.corpus import stream
+from domainlm.corpus import sources, stream
 from domainlm.corpus.extract import Unreadable, html, pdf, xml
 from domainlm.corpus.readers.text import PdfReader
 from tests.corpus.readers.conftest import ReadFile
@@ -69,7 +69,7 @@ def test_pages_nested_too_deep_are_refused_before_they_take_minutes() -> None:
         (".DS_Store", b"\0\0\0\1Bud1\0\0", "a .DS_Store of a Macintosh, not text"),
         ("a.txt", b"text\0text", "NUL bytes: not text"),
         ("a.txt", b"caf\xe9", "not UTF-8: byte 0xe9 at 3"),
-        ("a.md", b"\xff\xfeU\0T\0F\0", "not UTF-8: byte 0xff at 0"),
+        ("a.md", b"\xffU\0T\0F\0", "not UTF-8: byte 0xff at 0"),
         ("a.docx", b"PK\x03\x04", "no reader for .docx files"),
         ("a.txt", b"", "an empty file"),
         ("a.html", b"", "an empty file"),
@@ -199,3 +199,30 @@ def test_each_line_of_a_text_is_a_document_where_the_source_says_so(read_file: R
     assert found.texts == ["one", "two\u2028still two"]
     assert found.ids == ["law/a.txt/0", "law/a.txt/3"]
     assert found.faults == [("a.txt", 6, "not UTF-8: byte 0xff at 4")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_byte_order_mark_tells_utf_16_and_32(read_file: ReadFile, encoding: str) -> None:
+    mark = "" if encoding in ("utf-16", "utf-32") else "\ufeff"
+    documents, ledger = read_file("a.txt", f"{mark}Ähre \U0001f33e\nend".encode(encoding))
+    assert [document.text for document in documents] == ["Ähre \U0001f33e\nend"] and not ledger.quarantined
+
+
+def test_text_in_another_encoding_is_read_where_it_is_declared_and_else_quarantined(read_file: ReadFile) -> None:
+    content = "caf\u00e9 \u2013 5 \u20ac".encode("cp1252")
+    documents, ledger = read_file("a.txt", content)
+    assert not documents and ledger.quarantined[0].reason == "not UTF-8: byte 0xe9 at 3"
+    documents, ledger = read_file("a.txt", content, encoding="cp1252")
+    assert [document.text for document in documents] == ["caf\u00e9 \u2013 5 \u20ac"]
+    documents, ledger = read_file("a.jsonl", b'{"text": "' + content + b'"}\n', encoding="cp1252")
+    assert [document.text for document in documents] == ["caf\u00e9 \u2013 5 \u20ac"]
+    documents, ledger = read_file("a.txt", b"caf\x81", encoding="cp1252")
+    assert not documents and ledger.quarantined[0].reason.startswith("not cp1252: ")
+    documents, ledger = read_file("a.txt", b"\xff\xfea", encoding=None)
+    assert not documents and ledger.quarantined[0].reason.startswith("not utf-16: ")
+
+
+def test_lines_of_a_file_in_utf_16_are_not_cut_within_a_sign(read_file: ReadFile, monkeypatch) -> None:
+    monkeypatch.setattr(sources, "_ITEM_BYTES", 10)
+    documents, _ = read_file("a.txt", "eins\nzwei ਊ\ndrei".encode("utf-16"), lines=True)
+    assert [document.text for document in documents] == ["eins", "zwei ਊ", "drei"]

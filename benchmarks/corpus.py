@@ -102,13 +102,17 @@ def near(bench: Bench) -> None:
     truth = Truth(bench.folder / "text", bench.slices[16])
     bench.figures["recall"], bench.figures["precision"] = truth.recall(kept), truth.precision(kept)
     truth.show("domainlm", kept)
-    for job, key in (("near", "near_vs_datatrove"), ("near-whitespace", "near_vs_datatrove_whitespace")):
+    _beside_text_dedup(bench)
+    for job, key in (("near-whitespace", "near_vs_datatrove_whitespace"), ("near", "near_vs_datatrove")):
         count = SLICES[job]
         peer = peers.datatrove(job, bench.slices[count], bench.folder, bench.workers)
         system = f"DataTrove, {'spaCy' if job == 'near' else 'white space'}"
         bench.against(key, "near", system, count, peer, "" if peer else peers.SPACY)
         if peer is not None:
             Truth(bench.folder / "text", bench.slices[count]).show("", peers.datatrove_kept(job, bench.folder))
+
+
+def _beside_text_dedup(bench: Bench) -> None:
     count = SLICES["text-dedup"]
     python = peers.text_dedup_python(bench.folder)
     if isinstance(python, str):

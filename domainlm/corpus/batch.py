@@ -3,7 +3,7 @@
 # D documents
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,7 +16,7 @@ Uint8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Spans:
+class Spans(Collection[memoryview]):
     """Texts as places in an array of UTF-8 bytes, in which there may be more."""
 
     data: Uint8
@@ -44,6 +44,9 @@ class Spans:
 
     def __getitem__(self, number: int) -> memoryview:
         return self.data.data[int(self.begin_D[number]) : int(self.end_D[number])]
+
+    def __contains__(self, text: object) -> bool:
+        return any(own == text for own in self)
 
     def num_bytes(self) -> Int64:
         """(D,)"""

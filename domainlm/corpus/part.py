@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ FINISHED = "finished.json"
 TEXT_SCHEMA = pa.schema([("id", pa.string()), ("text", pa.large_string())])
 
 
-def heldout_by_hash(texts: Iterable[bytes | memoryview], share: float) -> npt.NDArray[np.bool_]:
+def heldout_by_hash(texts: Collection[bytes | memoryview], share: float) -> npt.NDArray[np.bool_]:
     """Which UTF-8 texts (D,) are held out: the same for the same text, whatever else is read.
 
     >>> heldout_by_hash([b"any"], 0.0).tolist(), heldout_by_hash([b"any"], 1.0).tolist()
     ([False], [True])
     """
     if share in (0, 1):
-        return np.array([share == 1 for _ in texts], bool)
+        return np.full(len(texts), share == 1)
     firsts = (int.from_bytes(hashlib.sha256(text).digest()[:8], "big") for text in texts)
     return np.fromiter((first < share * 2**64 for first in firsts), bool)
 

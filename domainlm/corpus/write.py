@@ -71,8 +71,8 @@ class TextShards:
             name = f"{self.fields['split']}-{len(self.done):05d}.parquet"
             self._path = self.folder / "text" / self.fields["domain"] / self.fields["source"] / name
             self._writer = _text_writer(self._path)
-        group = pa.concat_tables(self._tables).combine_chunks()
-        self._writer.write_table(group)
+        group = pa.concat_tables(self._tables)
+        self._writer.write_table(group, row_group_size=max(1, group.num_rows))
         self._num_docs += group.num_rows
         self._text_bytes += self._group_bytes
         self._tables, self._group_bytes = [], 0
@@ -185,7 +185,7 @@ class Writers:
 
     def _edited(self, table: pa.Table, rows: npt.NDArray[np.int64], documents: npt.NDArray[np.int64]) -> pa.Table:
         """Rows of the table without what is cut from their texts."""
-        chosen = table.take(pa.array(rows))
+        chosen = table if len(rows) == table.num_rows else table.take(pa.array(rows))
         texts = self._edit(documents, pa.concat_arrays(chosen.column("text").chunks)) if len(rows) else []
         return pa.table([chosen.column("id"), texts], schema=part.TEXT_SCHEMA)
 

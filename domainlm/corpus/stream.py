@@ -46,10 +46,12 @@ def blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
             yield block
 
 
-_MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")) + (
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, with which it begins
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def marked(head: bytes) -> str | None:
@@ -58,7 +60,7 @@ def marked(head: bytes) -> str | None:
     >>> marked("Ähre".encode("utf-16")), marked(b"plain")
     ('utf-16', None)
     """
-    return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+    return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
 
 
 def recoded(inflated: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:

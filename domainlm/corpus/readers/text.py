@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from datatrove.data import Document
 
@@ -12,6 +14,9 @@ from domainlm.corpus import stream
 from domainlm.corpus.extract import Unreadable, kind
 from domainlm.corpus.readers.careful import CarefulReader, decoded
 from domainlm.specs.formats import unpacked
+
+if TYPE_CHECKING:
+    from domainlm.corpus.extract.apart import Apart
 
 
 class WholeReader(CarefulReader):
@@ -99,9 +104,16 @@ class PdfReader(WholeReader):
     """Images make a PDF long. A guess."""
 
     def text_of(self, content: bytes) -> str:
-        from domainlm.corpus.extract import pdf
+        return self._apart.text(content)
 
-        return pdf.text(content)
+    @cached_property
+    def _apart(self) -> Apart:
+        from domainlm.corpus.extract.apart import Apart
+
+        return Apart()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_apart"}
 
 
 class XmlReader(WholeReader):

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from domainlm.corpus import sources, stream
-from domainlm.corpus.extract import Unreadable, html, pdf, xml
+from domainlm.corpus.extract import Unreadable, apart, html, pdf, xml
 from domainlm.corpus.readers.text import PdfReader
 from tests.corpus.readers.conftest import ReadFile
 
@@ -226,3 +226,18 @@ def test_lines_of_a_file_in_utf_16_are_not_cut_within_a_sign(read_file: ReadFile
     monkeypatch.setattr(sources, "_ITEM_BYTES", 10)
     documents, _ = read_file("a.txt", "eins\nzwei ਊ\ndrei".encode("utf-16"), lines=True)
     assert [document.text for document in documents] == ["eins", "zwei ਊ", "drei"]
+
+
+def test_a_pdf_that_takes_too_long_or_brings_its_reader_down_costs_itself_only() -> None:
+    page = pdf_of(b"x) Tj 0 1 Td (" * 2000)
+    endless = page.replace(b"/Count 1 /Kids [4 0 R]", b"/Count 100000 /Kids [" + b"4 0 R " * 100_000 + b"]")
+    reader = apart.Apart(max_cpu_s=1)
+    with pytest.raises(Unreadable, match="a PDF that takes more than 1 CPU-seconds to read"):
+        reader.text(endless)
+    assert reader.text(pdf_of(b"The next.")) == "The next."
+    assert reader._child is not None
+    reader._child.kill()
+    with pytest.raises(Unreadable, match=r"a PDF that brings its reader down \(SIGKILL\)"):
+        reader.text(page)
+    assert reader.text(pdf_of(b"The one after.")) == "The one after."
+    reader.close()

@@ -72,3 +72,17 @@ def test_a_document_that_was_never_read_is_an_error(look, project: Path) -> None
     ended = CliRunner().invoke(cli.app, ["corpus", "why", str(project / SPEC), "no/such"])
     assert ended.exit_code == 1
     assert "no document 'no/such' was read" in str(ended.exception)
+
+
+def test_clean_lists_and_deletes_only_what_no_run_uses(look, project: Path) -> None:
+    read = project / "workspace/read"
+    used = {path.name for path in read.iterdir()}
+    old = read / "legal-0123456789ab"
+    (old / "parts").mkdir(parents=True)
+    (old / "parts/text.arrow").write_bytes(b"12345")
+    assert look("clean") == {"deleted": False, "folders": {str(old): 5}}
+    assert old.exists()
+    assert look("clean", "--delete")["folders"] == {str(old): 5}
+    assert {path.name for path in read.iterdir()} == used
+    assert look("clean") == {"deleted": False, "folders": {}}
+    assert look("stats")["sources"]

@@ -1,8 +1,9 @@
-"""`domainlm corpus why | stats | sample`: what became of a document, of a source, and what a filter takes."""
+"""`domainlm corpus why | stats | sample | clean`: what became of a document, of a source, of a run; and leftovers."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,6 +101,60 @@ def sample(
         return
     for row in found:
         print(_shown(row))
+
+
+@app.command(epilog="Example: domainlm corpus clean data_specs/runs/*.yaml --delete")
+def clean(
+    specs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="All the runs whose parts are to stay.")],
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them; without it they are only listed.")] = False,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """List what sources were read into for specs, code or files that are no longer so, and delete it if asked to.
+
+    Only folders of `read/` that none of these runs uses as it is now: what is in them can be read again.
+    """
+    left = {folder: _num_bytes(folder) for folder in _unused(specs, workspace)}
+    if delete:
+        for folder in left:
+            _delete(folder)
+    if as_json:
+        print(json.dumps({"deleted": delete, "folders": {str(folder): size for folder, size in left.items()}}))
+        return
+    for folder, num_bytes in left.items():
+        print(f"{num_bytes / 1e6:10,.1f} MB  {folder}")
+    total = f"{len(left)} folders, {sum(left.values()) / 1e6:,.1f} MB"
+    print(f"{total}: deleted" if delete else f"{total}: nothing is deleted without --delete")
+
+
+def _unused(specs: list[Path], workspace: Path | None) -> list[Path]:
+    """Folders of the stages `read` in the workspaces of these runs that none of them uses."""
+    from domainlm import pipeline
+    from domainlm.specs.project import load_run
+
+    used, places = set(), set()
+    for spec in specs:
+        run = load_run(spec)
+        place = pipeline.place(run, workspace)
+        places.add(place)
+        used |= {
+            pipeline.request(run, stage, {}).folder(place) for stage in pipeline.stages(run) if stage.kind == "read"
+        }
+    found = (folder for place in places for folder in (place / "read").glob("*") if folder.is_dir())
+    return sorted(set(found) - used)
+
+
+def _num_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _delete(folder: Path) -> None:
+    from domainlm import exclusive, manifest
+
+    with exclusive.held(folder, folder.name):
+        # First of all: what is half deleted must not be taken for a finished stage.
+        (folder / manifest.FILE_NAME).unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def _corpus(spec: Path, workspace: Path | None) -> Manifest:

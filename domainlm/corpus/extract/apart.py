@@ -1,4 +1,4 @@
-"""Text of a PDF, taken out in a process apart: a file that never ends, or that brings the reader down, costs itself only.
+"""Text of a PDF, taken out in a process apart: a file that never ends, or crashes its reader, costs itself only.
 
 The limit is of CPU time, not of time that goes by: on a busy machine the same files are read.
 """

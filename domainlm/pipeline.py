@@ -157,7 +157,7 @@ def done(run: Run, workspace: Path, *, kinds: Collection[str] | None = None) -> 
     return finished
 
 
-SMOKE = {"max_docs_per_source": 4, "max_items_per_task": 16}
+SMOKE = {"max_docs_per_source": 4, "max_doc_chars": 2000, "max_items_per_task": 16}
 """What an evaluation looks at when it is only tried whether all of it works."""
 
 

@@ -98,7 +98,7 @@ def _documents(asked: Asked, under_test: subject.Subject, parts: Path) -> tuple[
     spec = asked.spec
     window_tokens, stride_tokens = bits.fit_window(spec.window_tokens, spec.stride_tokens, under_test.max_position)
     limits = {"window_tokens": window_tokens, "stride_tokens": stride_tokens}
-    scored = _score(under_test, asked.model, asked.corpus, spec.max_docs_per_source, limits, parts, asked.name)
+    scored = _score(under_test, asked, limits, parts)
     begin = under_test.begin_token_id
     facts = limits | {
         "objective": under_test.objective,
@@ -175,29 +175,23 @@ def _write(
     )
 
 
-def _score(
-    under_test: subject.Subject,
-    model: Path,
-    corpus: Manifest,
-    max_docs: int | None,
-    limits: Mapping[str, int],
-    parts: Path,
-    name: str,
-) -> list[Path]:
+def _score(under_test: subject.Subject, asked: Asked, limits: Mapping[str, int], parts: Path) -> list[Path]:
     """Where the scores of each held-out shard's documents are; those that an earlier attempt left stand."""
-    shards = corpus.files("text", split="heldout")
-    key = digest([limits, max_docs])[:16]
-    places = [parts / "documents" / f"{digest([shard, key])[:24]}.parquet" for shard in shards]
+    shards = asked.corpus.files("text", split="heldout")
+    most = (asked.spec.max_docs_per_source, asked.spec.max_doc_chars)
+    places = [parts / "documents" / f"{digest([shard, limits, most])[:24]}.parquet" for shard in shards]
     for number, (shard, part) in enumerate(zip(shards, places, strict=True)):
         if not part.is_file():
-            ids, texts = _choose(corpus.path(shard), shard, max_docs)
-            teller = _teller(name, shard, number, len(shards))
+            ids, texts = _choose(asked.corpus.path(shard), shard, *most)
+            teller = _teller(asked.name, shard, number, len(shards))
             if under_test.objective == "causal":
                 metric, scores = store.BITS, bits.score(under_test, texts, **limits, on_batch=teller)
             else:
                 window_tokens = min(limits["window_tokens"], under_test.max_position or limits["window_tokens"])
                 metric = f"{under_test.objective}_loss"
-                scores = heldout_loss.score(under_test, model, ids, texts, window_tokens=window_tokens, on_batch=teller)
+                scores = heldout_loss.score(
+                    under_test, asked.model, ids, texts, window_tokens=window_tokens, on_batch=teller
+                )
             store.write(part, _rows(shard, ids, metric, scores), store.DOCUMENTS)
     return places
 
@@ -212,8 +206,10 @@ def _teller(model: str, shard: Shard, number: int, num_shards: int) -> Callable[
     return on_batch
 
 
-def _choose(path: Path, shard: Shard, max_docs: int | None) -> tuple[list[str], list[str]]:
+def _choose(path: Path, shard: Shard, max_docs: int | None, max_chars: int | None) -> tuple[list[str], list[str]]:
     """Ids and texts to score: all, or those with the least hash of their ids, in the shard's order; none is empty.
+
+    Of each text, at most so many characters from its start.
 
     The run's seed is no part of it: a document that is scored in one run is scored in the next.
     """
@@ -223,7 +219,7 @@ def _choose(path: Path, shard: Shard, max_docs: int | None) -> tuple[list[str], 
     if max_docs is not None and len(chosen) > max_docs:
         chosen.sort(key=lambda i: seed_for(0, "heldout", shard.domain, shard.source, ids[i]))
         chosen = sorted(chosen[:max_docs])
-    return [ids[i] for i in chosen], [table["text"][i].as_py() for i in chosen]
+    return [ids[i] for i in chosen], [table["text"][i].as_py()[:max_chars] for i in chosen]
 
 
 def _rows(shard: Shard, ids: Sequence[str], metric: str, scores: Sequence[bits.Score]) -> list[dict[str, Any]]:

@@ -62,6 +62,8 @@ class EvaluateSpec(Spec):
     """Bits per byte: tokens scored per window; the rest is context."""
     max_docs_per_source: Positive | None = None
     """Bits per byte: at most so many held-out documents of a source, chosen by hash."""
+    max_doc_chars: Positive | None = None
+    """Bits per byte: at most so many characters of a document, from its start."""
     items_per_domain: Positive = 200
     """Multiple-choice items made from each domain's held-out text."""
     max_items_per_task: Positive | None = None

@@ -84,6 +84,14 @@ def test_a_limit_chooses_the_same_documents_for_every_model(
     assert (other.facts["window_tokens"], other.facts["stride_tokens"]) == (128, 64)
 
 
+def test_of_a_long_document_only_the_beginning_is_scored_where_the_spec_says_so(
+    evaluate: Evaluate, model_folder: Path
+) -> None:
+    spec = SPEC.model_copy(update={"max_doc_chars": 100, "tasks": ()})
+    documents = store.read(evaluate("base", model_folder, spec).only("documents"))
+    assert {row["num_bytes"] for row in documents} == {100}
+
+
 class Killed(BaseException):
     """Nothing that the code under test could catch."""
 

@@ -29,6 +29,7 @@ from domainlm.digest import seed_for
 Floats = npt.NDArray[np.float64]
 Form = Literal["d-cpt", "interacting"]
 FORMS: tuple[Form, ...] = ("d-cpt", "interacting")
+"""The second is taken within a sweep's budgets, the first beyond them."""
 NAMES = ("E", "A", "alpha", "B", "beta", "eta", "C", "gamma", "epsilon", "mu", "kappa")
 _E, _A, _ALPHA, _B, _BETA, _ETA, _C, _GAMMA, _EPSILON, _MU, _KAPPA = range(len(NAMES))
 CHINCHILLA = {"alpha": 0.34, "beta": 0.28}

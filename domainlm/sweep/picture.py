@@ -72,7 +72,7 @@ def draw(told: Mapping[str, Any]) -> str:
 
 def _range(told: Mapping[str, Any], side: str) -> tuple[float, float]:
     losses = [one[side] for one in told["proxies"]] + told["curve"][side]["value"]
-    losses += [told["base"]["value"] * (1 + told["tolerance"])] if side == "general" else []
+    losses += [told["base"] * (1 + told["tolerance"])] if side == "general" else []
     margin = 0.06 * (max(losses) - min(losses)) or 0.01
     return min(losses) - margin, max(losses) + margin
 
@@ -115,7 +115,7 @@ def _frame(told: Mapping[str, Any], side: str, panel: Panel) -> Iterator[str]:
 def _choice(told: Mapping[str, Any], side: str, panel: Panel) -> Iterator[str]:
     """The recommended share; and what general loss was and may be."""
     if side == "general":
-        base = told["base"]["value"]
+        base = told["base"]
         limit = base * (1 + told["tolerance"])
         labels = ((base, "base", "before adaptation"), (limit, "limit", f"+{told['tolerance']:.2%}, the most allowed"))
         for loss, kind, label in labels:

@@ -3,7 +3,8 @@
 The bands are percentiles over refits. Each is to losses on resampled held-out documents, the same ones for every model,
 with errors of the fit drawn anew (residual bootstrap: Efron and Tibshirani 1993, section 9.4), enlarged by
 sqrt(n / (n - p)) for the p constants that were fitted: so they hold the noise of documents, of trainings, and the law's
-own misses inside the sweep. They don't hold what a law may miss beyond it.
+own misses inside the sweep. They don't hold what a law may miss beyond it. Bands of losses are paired with the loss
+before adaptation: they are of what training changes, and not of how hard the documents are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from domainlm.digest import seed_for
 from domainlm.mix import law
@@ -25,15 +27,13 @@ _LEVELS = (0.025, 0.975)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fitted:
-    """The law of one side, of the form that predicts each proxy best from all others."""
+    """The law of one side."""
 
     law: Laws
     design: law.Design
     predicted_N: Floats
     left_out_N: Floats
     """Each proxy's loss, predicted from all others."""
-    left_out_errors: Mapping[law.Form, float]
-    """Mean relative error of such predictions by either form."""
     resamples: Laws
     """One law a resample."""
 
@@ -65,7 +65,7 @@ class Found:
     parameters: float
     tokens: float
     """Of the target."""
-    base: Span
+    base: float
     """General loss at the target's size before adaptation."""
     share_R: Floats
     curves: Mapping[str, Curve]
@@ -94,65 +94,63 @@ def recommend(
     """
     parameters = parameters or max(one.parameters for one in proxies)
     tokens = tokens or max(one.tokens for one in proxies)
-    resampled = {side: of_side[side].resampled_SM(num_samples, seed_for(seed, "documents", side)) for side in SIDES}
-    fitted = {
-        side: _fitted(proxies, side, of_side[side], resampled[side], seed_for(seed, "errors", side)) for side in SIDES
-    }
+    form = form_for(proxies, tokens)
     share_R = np.linspace(0, 1, NUM_SHARES)
-    at = {side: along(share_R, side, parameters, tokens) for side in SIDES}
-    best = {side: fitted[side].law.loss_KM(at[side])[0] for side in SIDES}
-    drawn = {side: fitted[side].resamples.loss_KM(at[side]) for side in SIDES}
-    general = of_side["general"]
-    everywhere = np.array([[general.of(model) for model in general.models]])
-    base = float(_base(proxies, general.models, everywhere, parameters)[0])
-    base_S = _base(proxies, general.models, resampled["general"], parameters)
-    index = _chosen(best["domain"][None], best["general"][None], np.array([base]), tolerance)[0]
-    indices_S = _chosen(drawn["domain"], drawn["general"], base_S, tolerance)
-    some = indices_S[indices_S >= 0]
-    shares = share_R[some] if len(some) else np.zeros(1)
+    fitted, best, drawn, base = {}, {}, {}, {}
+    for side, losses in of_side.items():
+        resampled_SM = losses.resampled_SM(num_samples, seed_for(seed, "documents", side))
+        fitted[side] = _fitted(proxies, side, losses, resampled_SM, form, seed_for(seed, "errors", side))
+        target = along(share_R, side, parameters, tokens)
+        best[side] = fitted[side].law.loss_KM(target)[0]
+        as_is = np.array([[losses.of(model) for model in losses.models]])
+        base[side] = float(_base(proxies, losses.models, as_is, parameters)[0])
+        base_S = _base(proxies, losses.models, resampled_SM, parameters)
+        drawn[side] = fitted[side].resamples.loss_KM(target) * (base[side] / base_S)[:, None]
+    limit = base["general"] * (1 + tolerance)
+    index = int(_chosen(best["domain"][None], best["general"][None], limit)[0])
+    indices_S = _chosen(drawn["domain"], drawn["general"], limit)
+    found = index >= 0
     return Found(
         fitted=fitted,
         parameters=parameters,
         tokens=tokens,
-        base=_span(base, base_S),
+        base=base["general"],
         share_R=share_R,
         curves={side: _curve(best[side], drawn[side]) for side in SIDES},
-        share=_span(float(share_R[index]), shares) if index >= 0 else None,
+        # Where no share will do in a resample, that says: less than any.
+        share=_span(float(share_R[index]), share_R[np.maximum(indices_S, 0)]) if found else None,
         num_without=int((indices_S < 0).sum()),
-        at_share={side: _span(float(best[side][index]), drawn[side][:, index]) for side in SIDES} if index >= 0 else {},
+        at_share={side: _span(float(best[side][index]), drawn[side][:, index]) for side in SIDES} if found else {},
     )
 
 
-def _fitted(proxies: Sequence[Proxy], side: str, losses: Losses, resampled_SM: Floats, seed: int) -> Fitted:
+def form_for(proxies: Sequence[Proxy], tokens: float) -> law.Form:
+    """The form of the law that predicted better on what was held out: docs/mixing.md."""
+    return "d-cpt" if tokens > max(one.tokens for one in proxies) else "interacting"
+
+
+def _fitted(
+    proxies: Sequence[Proxy], side: str, losses: Losses, resampled_SM: Floats, form: law.Form, seed: int
+) -> Fitted:
     trained = points(proxies, side)
     of_proxies = [losses.models.index(one.name) for one in proxies]
     loss_N = np.array([losses.of(one.name) for one in proxies])
-    tried = {form: _left_out(trained, loss_N, form) for form in law.FORMS}
-    errors = {form: law.mean_relative_error(loss_N, left_out_N) for form, (_, left_out_N) in tried.items()}
-    # The first of equals: with one size and one budget both forms are the same.
-    found, left_out_N = tried[min(law.FORMS, key=lambda form: errors[form])]
-    asked = law.design(trained, found.form)
+    found = law.fit(trained, loss_N, form)
+    asked = law.design(trained, form)
     predicted_N = found.loss_KM(trained)[0]
     error_N = np.log(loss_N / predicted_N)
     error_N = (error_N - error_N.mean()) * np.sqrt(len(loss_N) / max(1, len(loss_N) - len(asked.free)))
     # What a resample of documents does to the losses as they are; the errors of the fit are drawn beside it.
     moved_SN = resampled_SM[:, of_proxies] / loss_N
     drawn_SN = np.random.default_rng(seed).choice(error_N, moved_SN.shape)
+    without = law.refit(found, trained, np.tile(loss_N, (len(loss_N), 1)), 1 - np.eye(len(loss_N)))
     return Fitted(
         law=found,
         design=asked,
         predicted_N=predicted_N,
-        left_out_N=left_out_N,
-        left_out_errors=errors,
+        left_out_N=np.diagonal(without.loss_KM(trained)).copy(),
         resamples=law.refit(found, trained, predicted_N * moved_SN * np.exp(drawn_SN)),
     )
-
-
-def _left_out(trained: Points, loss_N: Floats, form: law.Form) -> tuple[Laws, Floats]:
-    """The law of all trainings, and the loss of each by the law of all others."""
-    found = law.fit(trained, loss_N, form)
-    without = law.refit(found, trained, np.tile(loss_N, (len(loss_N), 1)), 1 - np.eye(len(loss_N)))
-    return found, np.diagonal(without.loss_KM(trained)).copy()
 
 
 def along(share_R: Floats, side: str, parameters: float, tokens: float) -> Points:
@@ -175,9 +173,9 @@ def _base(proxies: Sequence[Proxy], models: Sequence[str], loss_SM: Floats, para
     return np.exp(log_losses.mean(1) + slope_S * (np.log(parameters) - log_sizes.mean()))
 
 
-def _chosen(domain_SR: Floats, general_SR: Floats, base_S: Floats, tolerance: float) -> Floats:
-    """Index of the allowed share with the least domain loss, or -1 where none is allowed."""
-    allowed = general_SR <= base_S[:, None] * (1 + tolerance)
+def _chosen(domain_SR: Floats, general_SR: Floats, limit: float) -> npt.NDArray[np.int64]:
+    """Index of the share with the least domain loss whose general loss is within the limit, or -1 where none is."""
+    allowed = general_SR <= limit
     best = np.where(allowed, domain_SR, np.inf).argmin(1)
     return np.where(allowed.any(1), best, -1)
 

@@ -84,7 +84,7 @@ def record(
         "lines": _lines(proxies, found),
         "laws": {side: _law(found.fitted[side], of_side[side], proxies) for side in SIDES},
         "target": {"parameters": found.parameters, "tokens": found.tokens, "of_the_largest": beyond},
-        "base": asdict(found.base),
+        "base": found.base,
         "recommended": {"share": asdict(found.share), **{side: asdict(found.at_share[side]) for side in SIDES}}
         if found.share is not None
         else None,
@@ -118,7 +118,6 @@ def _law(fitted: Fitted, losses: Losses, proxies: list[Proxy]) -> dict[str, Any]
     loss_N = np.array([losses.of(one.name) for one in proxies])
     return {
         "form": fitted.law.form,
-        "left_out_error_by_form": dict(fitted.left_out_errors),
         "constants": fitted.law.constants(),
         "fitted": list(fitted.design.free),
         "not_identified": list(fitted.design.told),
@@ -140,7 +139,7 @@ def sentence(told: Mapping[str, Any]) -> str:
             f"No share of {domain} keeps general text within {tolerance:.3g} of its loss before adaptation; "
             f"in {without} of {number} resamples neither. Lower the rate or the shares, or raise general_tolerance."
         )
-    share, general = found["share"], found["general"]["value"] / told["base"]["value"] - 1
+    share, general = found["share"], found["general"]["value"] / told["base"] - 1
     doubt = f" In {without} of {number} resamples no share does." if without else ""
     far = {key: times for key, times in told["target"]["of_the_largest"].items() if times > 1}
     beyond = "".join(f" The target has {times:.3g} times the {key} of the largest proxy." for key, times in far.items())

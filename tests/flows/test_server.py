@@ -21,7 +21,7 @@ from domainlm import supervise
 
 ROOT = Path(__file__).parents[2]
 AUTH = "domainlm:a-test-of-the-authentication"
-COMMANDS = {"corpus", "tokenizer", "mix", "train", "evaluate", "report", "adapt"}
+COMMANDS = {"corpus", "tokenizer", "mix", "train", "evaluate", "report", "adapt", "sweep"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,7 @@ def hugging_face(setting: dict[str, Any]) -> dict[str, Any]:
         config.architecture, vocab_size=tokens.facts["vocab_size"], end_token_id=0, seed=config.seed
     )
     prepare(model, "")
+    model.set_attn_implementation(setting["attention"])  # transformers' own, and not ours
     steps = loader.batches(mix, tokens, rank=0, num_ranks=1, micro_batch_rows=10**6, start_row=0, prefetch_steps=0)
     rows: list[dict[str, torch.Tensor]] = []
     for (batch,) in steps:

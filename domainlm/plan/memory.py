@@ -174,12 +174,12 @@ def memory(
 
     From the second micro-batch on, the gradients of those before are there all along: each rank's shard where they are
     reduced after every micro-batch, or whole where that is done once a step.
-    With LoRA, the frozen weights are kept in what layers multiply with, and activations count as if all were trained:
-    an upper bound.
+    With LoRA, the frozen weights are kept in fp32 as those that learn, and activations count as if all were trained: an
+    upper bound.
     """
     trained = shape.num_parameters if lora_rank is None else lora_parameters(shape, lora_rank)
     frozen = 0 if lora_rank is None else shape.num_parameters
-    weights = round((trained * precision.weight_bytes + frozen * precision.multiply_bytes) / strategy.weight_shards)
+    weights = round((trained + frozen) * precision.weight_bytes / strategy.weight_shards)
     gradients = round(trained * precision.gradient_bytes / strategy.gradient_shards)
     optimizer = round(trained * precision.optimizer_bytes / strategy.optimizer_shards)
     states = {"weights": weights, "optimizer": optimizer, "host": 0}

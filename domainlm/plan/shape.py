@@ -27,6 +27,9 @@ class Shape:
     tied_embeddings: bool
     gated_mlp: bool
     """Three matrices in the feed-forward part (SwiGLU, with RMSNorm and no dropout, as in Llama) or two (as in GPT)."""
+    decoder_layers: int = 0
+    """Of an encoder-decoder: those of its decoder, which see the encoder beside themselves; the others are counted
+    above."""
 
     @property
     def kv_size(self) -> int:
@@ -128,8 +131,8 @@ def _from_config(config: PretrainedConfig) -> Shape:
     outputs = model.get_output_embeddings()
     return Shape(
         num_parameters=sum(p.numel() for p in model.parameters()),
-        # A T5's decoder reads a fifth of what its encoder does (0.20 T and 0.90 T): it is not counted as layers.
         num_layers=config.num_hidden_layers,
+        decoder_layers=config.num_decoder_layers if config.is_encoder_decoder else 0,
         hidden_size=config.hidden_size,
         # GPT-2 and BLOOM leave out, or leave None, what is four times their width.
         intermediate_size=getattr(config, "intermediate_size", None)
@@ -150,7 +153,26 @@ def flops_per_token(shape: Shape, sequence_tokens: int, *, recompute: bool = Fal
 
     N: weights that multiply activations; L layers of width d; T tokens in a row, causal attention counted in full.
     With `recompute`, activation checkpointing's second forward: 8 N + 16 L d T, what the hardware does, and no part of
-    the model's FLOPs by which utilisation (MFU) is counted.
+    the model's FLOPs by which utilisation (MFU) is counted. An encoder-decoder's are those of span corruption: its
+    encoder reads 0.9 of the text's tokens, its decoder writes 0.2.
     """
-    once = 2 * shape.matmul_parameters + 4 * shape.num_layers * shape.hidden_size * sequence_tokens
-    return once * (4 if recompute else 3)
+    once = _forward(shape, sequence_tokens)
+    return round(once * (4 if recompute else 3))
+
+
+_READ, _WRITTEN = 0.9, 0.2
+"""Tokens that the encoder reads and the decoder writes, for each of the text: 15% are hidden in spans of three, each
+with a sentinel on either side (arXiv:1910.10683, section 3.1.4)."""
+
+
+def _forward(shape: Shape, sequence_tokens: int) -> float:
+    scores = 4 * shape.hidden_size * sequence_tokens
+    if not shape.decoder_layers:
+        return 2 * shape.matmul_parameters + shape.num_layers * scores
+    wide, kv, layer = shape.hidden_size, shape.kv_size, sum(i * o for i, o in matrices(shape))
+    encoder = shape.num_layers * _READ * (2 * layer + _READ * scores)
+    # Beside its own layer, a decoder's asks the encoder: query and output for what is written, keys and values of what
+    # is read.
+    asked = 2 * (2 * wide**2 * _WRITTEN + 2 * wide * kv * _READ) + _WRITTEN * _READ * scores
+    decoder = shape.decoder_layers * (_WRITTEN * (2 * layer + _WRITTEN * scores) + asked)
+    return encoder + decoder + 2 * _WRITTEN * shape.vocab_size * wide

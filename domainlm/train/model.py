@@ -25,7 +25,7 @@ from transformers.utils.logging import disable_progress_bar
 from domainlm.digest import seed_for
 from domainlm.errors import StageError
 from domainlm.specs.architecture import FAMILIES, ArchitectureSpec, hub_config, objective_of
-from domainlm.train import loss, packed
+from domainlm.train import attention, loss, packed
 from domainlm.train.packed import Inputs
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def without_weights(config: PretrainedConfig) -> PreTrainedModel:
 
 def _attention(config: PretrainedConfig) -> str:
     """transformers has BLOOM's attention only as it was first written: all scores are kept for the backward pass."""
-    return "eager" if config.model_type == "bloom" else "sdpa"
+    return "eager" if config.model_type == "bloom" else attention.NAME
 
 
 def _ready(model: PreTrainedModel) -> PreTrainedModel:

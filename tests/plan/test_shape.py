@@ -112,3 +112,17 @@ def test_a_tokens_flops_are_six_per_multiplying_weight_and_the_attention():
     weights = 2 * (64 * 64 * 3 + 3 * 64 * 160) + 300 * 64
     assert flops_per_token(shape, 128) == 6 * weights + 12 * 2 * 64 * 128
     assert flops_per_token(shape, 128, recompute=True) * 3 == flops_per_token(shape, 128) * 4
+
+
+def test_an_encoder_decoder_s_flops_are_what_torch_counts_of_what_it_reads_and_writes(tmp_path: Path):
+    from torch.utils.flop_counter import FlopCounterMode
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    sizes = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 3, "num_decoder_layers": 2}
+    config = T5Config(**sizes, vocab_size=300, feed_forward_proj="gated-gelu", decoder_start_token_id=0)
+    config.save_pretrained(tmp_path)
+    model = T5ForConditionalGeneration(config)
+    read, written = (torch.ones(1, tokens, dtype=torch.long) for tokens in (180, 40))
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        model(input_ids=read, decoder_input_ids=written, use_cache=False)
+    assert flops_per_token(from_folder(tmp_path), 200) * 200 == pytest.approx(3 * counted.get_total_flops(), rel=1e-3)

@@ -123,6 +123,9 @@ def test_a_training_that_forgets_too_much_stops_and_says_what_to_do_and_again_at
     with pytest.raises(StageError, match=said):
         loop.train(forgetful(config_of, tmp_path, "stop"), alone, [])
     assert len(heard) == steps
+    # What is allowed is no part of what is trained: told to warn, it goes on to the end.
+    assert loop.train(forgetful(config_of, tmp_path, "warn"), alone, [])
+    assert [line["step"] for line in lines(tmp_path)] == [0, 10, 15, 20]
 
 
 def test_told_to_warn_it_goes_on_and_says_it(

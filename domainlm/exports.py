@@ -14,7 +14,7 @@ from domainlm.errors import SpecError, StageError
 from domainlm.export import stage
 from domainlm.export.about import about
 from domainlm.export.foreign import card as foreign_card
-from domainlm.export.formats import FORMATS
+from domainlm.export.formats import FORMATS, GGUF_NAME
 from domainlm.export.stage import Measure
 from domainlm.manifest import Made, Manifest, Request
 from domainlm.plan.models import registry
@@ -107,7 +107,9 @@ def _trained(run: Run, model: str, finished: pipeline.Finished, measure: Measure
     )
 
     def text(made: Made, quantized: bool) -> str:
-        return card.card(replace(known, stored=stage.section(made.facts), quantized=quantized))
+        gguf_name = GGUF_NAME if FORMATS[made.facts["dtype"]].is_gguf else ""
+        of_format = {"stored": stage.section(made.facts), "quantized": quantized, "gguf_name": gguf_name}
+        return card.card(replace(known, **of_format))
 
     return Subject(
         name=model,

@@ -34,7 +34,7 @@ class Request:
     """What is asked of a stage. Its digest is the stage's key: same key, same work, done once."""
 
     stage: str
-    """`read`, `corpus`, `tokenizer`, `tokens`, `items`, `mix`, `train`, `evaluate`, `compare` or `report`."""
+    """`read`, `corpus`, `tokenizer`, `tokens`, `items`, `mix`, `train`, `evaluate`, `compare`, `report` or `export`."""
     name: str
     """What the person called it: names the folder, and is no part of the key."""
     spec: Any

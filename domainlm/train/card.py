@@ -12,18 +12,13 @@ from typing import Any
 
 from domainlm.plan.energy import Energy
 from domainlm.specs.recipe import RecipeSpec
-from domainlm.train import card_data, card_procedure
+from domainlm.train import card_data, card_procedure, card_uses
 
 FILE_NAME = "README.md"
 _KINDS = {
     "causal": "A causal language model",
     "masked": "A masked language model",
     "span_corruption": "A text-to-text model, trained to fill in spans,",
-}
-_DIRECT = {
-    "causal": "Continuing text, and scoring how likely a text is.",
-    "masked": "Filling in masked tokens, and representing text.",
-    "span_corruption": "Filling in missing spans of a text.",
 }
 
 
@@ -74,6 +69,8 @@ class About:
     stored: Sequence[str] = field(default_factory=tuple)
     """The section on the number format, in lines of Markdown; empty for the model as it was trained."""
     quantized: bool = False
+    gguf_name: str = ""
+    """The file that holds it; empty for a folder of safetensors."""
 
     @property
     def tokens(self) -> int:
@@ -97,9 +94,9 @@ def card(about: About) -> str:
         _summary(about),
         "",
         *_details(about),
-        *_uses(about),
-        *_risks(about),
-        *_start(about),
+        *card_uses.uses(about),
+        *card_uses.risks(),
+        *card_uses.start(about),
         *_data(about),
         *card_procedure.lines(about.recipe, about.mix, about.precision, about.seed),
         *_evaluation(about),
@@ -128,60 +125,6 @@ def _details(about: About) -> list[str]:
         f"- **Language(s):** {spoken or 'those of the training text, of which no filter was asked'}",
         f"- **Licence:** {about.license or card_data.NO_LICENSE}",
         f"- **Adapted from:** {about.base_name or 'nothing: its first weights were random'}",
-        "",
-    ]
-
-
-def _uses(about: About) -> list[str]:
-    domains = ", ".join(about.domains)
-    return [
-        "## Uses",
-        "",
-        "### Direct Use",
-        "",
-        f"{_DIRECT[about.recipe.objective]} It is a base model: it was not tuned to follow instructions.",
-        "",
-        "### Downstream Use",
-        "",
-        f"Fine-tuning for tasks on text like its training text ({domains}), and as a base to compare others with.",
-        "",
-        "### Out-of-Scope Use",
-        "",
-        "Advice that people act on (legal, medical, financial or other) without a person who answers for it;",
-        "statements of fact without a source; text in languages or domains that its training text does not have;",
-        "finding out about, or making up statements of, real persons.",
-        "",
-    ]
-
-
-def _risks(about: About) -> list[str]:
-    return [
-        "## Bias, Risks, and Limitations",
-        "",
-        "The model repeats what its training text says, errors, opinions and stereotypes included, and writes what is",
-        "false as fluently as what is true. Text of a domain is older than the model and does not know what changed",
-        "since. It may have memorised passages, and what its sources say of persons, where they were not redacted.",
-        "What it gained in its domain may have cost it elsewhere: see Evaluation.",
-        "",
-        "### Recommendations",
-        "",
-        "Judge it on text of your own that it was not trained on, look at what it lost as well as at what it gained,",
-        "tune and filter it before people meet it, and keep a person in the loop where its text has consequences.",
-        "",
-    ]
-
-
-def _start(about: About) -> list[str]:
-    loader, task = card_data.LOADERS[about.recipe.objective]
-    return [
-        "## How to Get Started with the Model",
-        "",
-        "```python",
-        f"from transformers import AutoTokenizer, {loader}",
-        "",
-        'folder = "."  # this folder',
-        f"model, tokenizer = {loader}.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)  # {task}",
-        "```",
         "",
     ]
 

@@ -79,6 +79,12 @@ def test_what_is_not_known_when_training_ends_is_said_to_come_and_not_left_blank
     assert "`domainlm export` writes the model with its figures" in made.text
 
 
+def test_a_gguf_is_loaded_by_its_file_s_name():
+    assert 'AutoModelForCausalLM.from_pretrained(".")' in card(KNOWN)
+    by_name = 'AutoModelForCausalLM.from_pretrained(".", gguf_file="model.gguf")'
+    assert by_name in card(replace(KNOWN, gguf_name="model.gguf"))
+
+
 def test_a_missing_section_or_a_placeholder_would_be_seen():
     text = card(KNOWN)
     assert check_whole(ModelCard(text.replace("## Environmental Impact", "Environment"))) == [

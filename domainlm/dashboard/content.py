@@ -36,15 +36,17 @@ FROM results r LEFT JOIN comparisons c ON c.record = r.record AND c.adapted = r.
     AND c.task = r.task AND c.metric = r.metric AND c.source = ''
 WHERE r.source = '' ORDER BY r.recorded_at, r.record, r.suite, r.task, r.metric, r.model
 """
-_TASKS = "SELECT DISTINCT task, metric FROM items WHERE record = ? ORDER BY ALL"
+_TASKS = "SELECT DISTINCT record, task, metric FROM items WHERE list_contains(?, record) ORDER BY ALL"
 _ITEMS = """
-SELECT model, item, value, question, target, answer FROM items WHERE record = ? AND task = ? AND metric = ?
-ORDER BY item, model
+SELECT record, task, metric, model, item, value, question, target, answer FROM items
+WHERE list_contains(?, record) AND (? = '' OR (task = ? AND metric = ?)) ORDER BY item, model
 """
 _DETAILS = """
 SELECT model, token_ratio, realised_ratio, corpus, failed, lineage, start, recipe, model_digest, data_digest,
-    tokenizer_digest, spec_digest, code_digest FROM models WHERE record = ? ORDER BY place
+    tokenizer_digest, spec_digest, code_digest, record FROM models WHERE list_contains(?, record) ORDER BY place
 """
+_AT_ONCE = 100
+"""Records whose scripts are made together: a query costs a look at every file, whatever it asks."""
 
 
 class Content:
@@ -66,12 +68,30 @@ class Content:
             return self._items(record, int(asked["task"]))
         return self._data()
 
-    def names(self) -> Iterator[str]:
-        """The names of all scripts."""
-        yield "data.js"
-        for row in self.store.rows("SELECT record, count(DISTINCT (task, metric)) AS n FROM items GROUP BY record"):
-            yield from (f"items/{row['record']}.{task}.js" for task in range(row["n"]))
-        yield from (f"records/{row['record']}.js" for row in self.store.rows("SELECT DISTINCT record FROM models"))
+    def scripts(self) -> Iterator[tuple[str, bytes]]:
+        """The name and content of every script."""
+        yield "data.js", self._data()
+        records = [row["record"] for row in self.store.rows("SELECT DISTINCT record FROM models ORDER BY ALL")]
+        for first in range(0, len(records), _AT_ONCE):
+            yield from self._of(records[first : first + _AT_ONCE])
+
+    def _of(self, records: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """The scripts of some records: each its own, and one for each of its tasks."""
+        tasks = self._tasks(records)
+        models = _grouped(self.store.rows(_DETAILS, [list(records)]), "record")
+        items = _grouped(self.store.rows(_ITEMS, [list(records), "", "", ""]), "record", "task", "metric")
+        for record in records:
+            of_record = tasks.get(record, [])
+            yield f"records/{record}.js", _record(record, of_record, models[record,])
+            for number, task in enumerate(of_record):
+                yield f"items/{record}.{number}.js", _items(record, number, items[record, *task])
+
+    def _tasks(self, records: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """(task, metric) of each record, in the order of their numbers."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for row in self.store.rows(_TASKS, [list(records)]):
+            found.setdefault(row["record"], []).append((row["task"], row["metric"]))
+        return found
 
     def _data(self) -> bytes:
         """Everything that the overview needs; kept as long as the store stays as it is."""
@@ -83,22 +103,35 @@ class Content:
         return self._overview[1]
 
     def _record(self, record: str) -> bytes | None:
-        models = self.store.rows(_DETAILS, [record])
-        if not models:
-            return None
-        tasks = [[row["task"], row["metric"]] for row in self.store.rows(_TASKS, [record])]
-        return _script("record", {"record": record, "tasks": tasks, "models": [_details(row) for row in models]})
+        models = self.store.rows(_DETAILS, [[record]])
+        return _record(record, self._tasks([record]).get(record, []), models) if models else None
 
     def _items(self, record: str, number: int) -> bytes | None:
-        tasks = self.store.rows(_TASKS, [record])
+        tasks = self._tasks([record]).get(record, [])
         if number >= len(tasks):
             return None
-        rows = self.store.rows(_ITEMS, [record, tasks[number]["task"], tasks[number]["metric"]])
-        items: dict[str, dict[str, Any]] = {}
-        for row in rows:
-            item = items.setdefault(row["item"], {"question": row["question"], "target": row["target"], "by": {}})
-            item["by"][row["model"]] = [_plain(row["value"]), row["answer"]]
-        return _script("items", {"record": record, "number": number, "items": items})
+        task, metric = tasks[number]
+        return _items(record, number, self.store.rows(_ITEMS, [[record], task, task, metric]))
+
+
+def _grouped(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[tuple[str, ...], list[Mapping[str, Any]]]:
+    found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in names), []).append(row)
+    return found
+
+
+def _record(record: str, tasks: Sequence[tuple[str, str]], models: Sequence[Mapping[str, Any]]) -> bytes:
+    listed = [list(task) for task in tasks]
+    return _script("record", {"record": record, "tasks": listed, "models": [_details(row) for row in models]})
+
+
+def _items(record: str, number: int, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    items: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        item = items.setdefault(row["item"], {"question": row["question"], "target": row["target"], "by": {}})
+        item["by"][row["model"]] = [_plain(row["value"]), row["answer"]]
+    return _script("items", {"record": record, "number": number, "items": items})
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,11 +12,8 @@ from domainlm.progress import tell
 
 def write(content: Content, folder: Path) -> Path:
     """Writes the page and all its scripts into `folder`; returns the page's path. Other files there stay."""
-    names = list(content.names())
-    for number, name in enumerate(names):
-        script = content.get(name)
-        assert script is not None, name
+    for number, (name, script) in enumerate(content.scripts()):
         write_atomically(folder / name, script)
-        tell("dashboard", number + 1, len(names), "files")
+        tell("dashboard", number + 1, None, "files")
     write_atomically(folder / "index.html", page.build())
     return folder / "index.html"

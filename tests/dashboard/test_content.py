@@ -35,7 +35,7 @@ def test_rows_are_written_by_column_and_words_once() -> None:
 
 def test_every_model_of_every_record_is_in_the_overview_and_has_its_lineage_and_items(store_of: StoreOf) -> None:
     content = Content(store_of(3))
-    names = list(content.names())
+    names = [name for name, _ in content.scripts()]
     assert names[0] == "data.js" and len(names) == 1 + 3 * (1 + 2)
     overview = said(content.get("data.js"))
     assert len(overview["models"]["place"]) == 9 and len(overview["exchanges"]["gain"]) == 6
@@ -69,8 +69,8 @@ def test_the_overview_is_new_when_the_store_is(tmp_path: Path) -> None:
 def test_the_folder_holds_what_the_server_says(store_of: StoreOf, tmp_path: Path) -> None:
     content = Content(store_of(3))
     page = static.write(content, tmp_path)
-    for name in content.names():
-        assert (tmp_path / name).read_bytes() == content.get(name)
+    for name, script in content.scripts():
+        assert (tmp_path / name).read_bytes() == script == content.get(name)
     assert page.read_text().count("<script>") == 8
     assert page.stat().st_size < 800_000
 

@@ -61,7 +61,10 @@ def lock(path: Path) -> list[Path]:
         run = load_run(path)
         locks = {lock_path(root, "domain", name): _domain_lock(domain, root) for name, domain in run.domains.items()}
         locks[lock_path(root, "tokenizer", run.tokenizer.name)] = _models_lock([run.tokenizer.pretrained])
-        locks[lock_path(root, "run", run.spec.name)] = _models_lock(_starts(run.spec))
+        own = _models_lock(_starts(run.spec))
+        # A sweep shares the lock of its run, which may start from more.
+        shared = load_lock(root, "run", run.spec.name).revisions if run.sweep is not None else {}
+        locks[lock_path(root, "run", run.spec.name)] = Lock(revisions={**shared, **own.revisions})
     elif model is DomainSpec:
         domain = load_domain(path)
         locks[lock_path(root, "domain", domain.name)] = _domain_lock(domain, root)

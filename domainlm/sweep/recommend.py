@@ -125,8 +125,11 @@ def recommend(
 
 
 def form_for(proxies: Sequence[Proxy], tokens: float) -> law.Form:
-    """The form of the law that predicted better on what was held out: docs/mixing.md."""
-    return "d-cpt" if tokens > max(one.tokens for one in proxies) else "interacting"
+    """The form of the law that predicted better on what was held out: docs/mixing.md.
+
+    A budget is a whole number of batches, and so a little less than was asked for.
+    """
+    return "d-cpt" if tokens > 1.1 * max(one.tokens for one in proxies) else "interacting"
 
 
 def _fitted(
@@ -164,8 +167,8 @@ def _base(proxies: Sequence[Proxy], models: Sequence[str], loss_SM: Floats, para
     """General loss before adaptation of a model of that size: measured, or on a line through the logarithms."""
     sizes = {one.start: one.parameters for one in proxies}
     same = [start for start, size in sizes.items() if size == parameters]
-    if same:
-        return loss_SM[:, [models.index(start) for start in same]].mean(1)
+    if same or len(set(sizes.values())) == 1:
+        return loss_SM[:, [models.index(start) for start in same or sizes]].mean(1)
     log_sizes = np.log(np.array([*sizes.values()], np.float64))
     log_losses = np.log(loss_SM[:, [models.index(start) for start in sizes]])
     centred = log_sizes - log_sizes.mean()

@@ -85,6 +85,11 @@ def test_a_target_beyond_the_proxies_is_told_by_the_law_and_its_base_by_a_line()
     assert one.share.value == pytest.approx(exact_share(0.0, 3_000_000, 200_000), abs=0.02)
 
 
+def test_beyond_the_longest_budget_the_law_is_the_one_that_extrapolates_better() -> None:
+    forms = {tokens: found(0.0, tokens=tokens).fitted["general"].law.form for tokens in (200_000, 205_000, 400_000)}
+    assert forms == {200_000: "interacting", 205_000: "interacting", 400_000: "d-cpt"}
+
+
 def test_no_share_is_recommended_where_none_keeps_general_text() -> None:
     one = found(-0.5)
     assert one.share is None and one.num_without == 100 and one.at_share == {}

@@ -309,7 +309,7 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
             found = sources(run.root / "evals", data_folder(spec.evaluate, run.root))
             return {"corpus": spec.corpus, "domains": decided}, {"evals": fingerprint(found)}
         case "tokenizer":
-            return run.tokenizer, _outside(run.tokenizer.pretrained, run)
+            return run.tokenizer, _outside(run.tokenizer.outside, run)
         case "items":
             return {"items_per_domain": spec.evaluate.items_per_domain}, {}
         case "mix":
@@ -428,8 +428,8 @@ def _tokenizer(run: Run, stage: Stage, finished: Finished, folder: Path, workers
     from domainlm.specs.lock import revision_of
     from domainlm.tokens.train import train
 
-    pretrained = run.tokenizer.pretrained
-    revision = revision_of(run, pretrained) if pretrained is not None else None
+    outside = run.tokenizer.outside
+    revision = revision_of(run, outside) if outside is not None else None
     in_parallel = partial(each, workers=workers, label="tokenizer: learn chunks")
     asked = {"seed": _seed(run, stage), "root": run.root, "revision": revision, "each": in_parallel}
     return train(run.tokenizer, finished["corpus"], folder, **asked)
@@ -525,6 +525,8 @@ def _train(run: Run, stage: Stage, finished: Finished, folder: Path, workers: in
         texts=partial(watch.texts, finished["corpus"]),
         follow=run.spec.track,
         profile=profile,
+        # One that this run trains on the way has learnt them already.
+        new_vocabulary=_origin(run, model.start) not in (None, *run.spec.models),
     )
 
 

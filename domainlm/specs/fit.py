@@ -1,4 +1,4 @@
-"""The models of a run fit their starts, their lengths, their mixes and their one tokenizer."""
+"""The models of a run fit their starts, their lengths and their mixes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from domainlm.specs.flow import line, shown
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.run import RunSpec
-from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.specs.tree import Key
 from domainlm.specs.uri import Uri, expanded, files_of, parse, unset
 
@@ -75,7 +74,7 @@ def check_starts(run: Reading[RunSpec], root: Path, problems: Problems) -> None:
             fix = f"write `start: {near[0] if near else f'./{start}'}`"
             problems.add(run, key, got=start, want=want, fix=fix)
         else:
-            _check_outside(run, key, start, root, "config.json", problems)
+            check_outside(run, key, start, root, "config.json", problems)
 
 
 def _circle(spec: RunSpec, name: str) -> list[str]:
@@ -87,14 +86,10 @@ def _circle(spec: RunSpec, name: str) -> list[str]:
     return path if here == name else []
 
 
-def check_pretrained(tokenizer: Reading[TokenizerSpec], root: Path, problems: Problems) -> None:
-    """Add a `pretrained` that is no place on the hub and no folder with a tokenizer."""
-    spec = tokenizer.spec
-    if spec is not None and spec.pretrained is not None:
-        _check_outside(tokenizer, ("pretrained",), spec.pretrained, root, "tokenizer.json", problems)
-
-
-def _check_outside(reading: Reading[Any], key: tuple[str, ...], uri: str, root: Path, file: str, problems: Problems):
+def check_outside(
+    reading: Reading[Any], key: tuple[str, ...], uri: str, root: Path, file: str, problems: Problems
+) -> None:
+    """Add a URI that is no place on the hub and no folder with `file`."""
     missing = unset(uri)
     for name in missing:
         got = f"{uri}, but the environment has no {name}"
@@ -132,59 +127,13 @@ _POSITIONS = "max_position_embeddings"
 
 def config_of(outside: str | None, root: Path) -> dict[str, Any]:
     """`config.json` of a model in a local folder; empty for one on the hub."""
-    return _json(outside, root, "config.json")
-
-
-def _json(outside: str | None, root: Path, file: str) -> dict[str, Any]:
     if outside is None or outside.startswith("hf:"):
         return {}
     try:
-        content = json.loads((root / expanded(outside) / file).read_bytes())
+        content = json.loads((root / expanded(outside) / "config.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def check_vocabulary(
-    run: Reading[RunSpec], tokenizer: Reading[TokenizerSpec], root: Path, problems: Problems
-) -> list[str]:
-    """Add each model from outside that the tokenizer doesn't fit; returns warnings of what cannot be known here."""
-    spec, tokens = run.spec, tokenizer.spec
-    assert spec is not None and tokens is not None
-    warnings = []
-    for name, model in spec.models.items():
-        start = model.start
-        if start is None or start in spec.models or not is_outside(start) or start == tokens.pretrained:
-            continue
-        if tokens.pretrained is None:
-            got = f"{tokens.name}, a new vocabulary of {tokens.vocab_size}; {name} starts from {start}"
-            want = f"the vocabulary that {start} was trained with"
-            fix = f"in {tokenizer.tree.file}, write `{line('pretrained', start)}` for `algorithm` and `vocab_size`"
-            problems.add(run, ("tokenizer",), got=got, want=want, fix=fix)
-            continue
-        entries, rows = _vocabulary(tokens.pretrained, root), config_of(start, root).get("vocab_size")
-        if entries is None or not isinstance(rows, int):
-            where = f"{run.tree.file}: models.{name}.start"
-            warnings.append(
-                f"{where}: whether {tokens.pretrained} is the tokenizer of {start} cannot be seen from here"
-            )
-        elif entries > rows:
-            got = f"{tokens.name}, with {entries} tokens; {start} has {rows} embeddings"
-            fix = f"in {tokenizer.tree.file}, write `{line('pretrained', start)}`"
-            problems.add(run, ("tokenizer",), got=got, want=f"at most {rows} tokens", fix=fix)
-    return warnings
-
-
-def _vocabulary(pretrained: str, root: Path) -> int | None:
-    """One past the largest token id of a tokenizer in a local folder."""
-    content = _json(pretrained, root, "tokenizer.json")
-    model = content.get("model")
-    vocabulary = model.get("vocab") if isinstance(model, dict) else None
-    if not isinstance(vocabulary, (dict, list)):
-        return None
-    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else list(range(len(vocabulary)))
-    added = [token.get("id") for token in content.get("added_tokens", ()) if isinstance(token, dict)]
-    return 1 + max((number for number in [*ids, *added] if isinstance(number, int)), default=-1)
 
 
 def check_budgets(run: Reading[RunSpec], mixes: Mapping[str, Reading[MixSpec]], problems: Problems) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from domainlm.errors import Problem, SpecError
 from domainlm.specs.domain import DomainSpec
-from domainlm.specs.fit import check_budgets, check_lengths, check_pretrained, check_starts, check_vocabulary
+from domainlm.specs.fit import check_budgets, check_lengths, check_starts
 from domainlm.specs.fit_recipe import check_families, check_steps
+from domainlm.specs.fit_vocabulary import check_pretrained, check_vocabulary
 from domainlm.specs.flow import line, one_of, shown
 from domainlm.specs.gating import check_gate
 from domainlm.specs.inputs import check_inputs

@@ -60,7 +60,7 @@ def lock(path: Path) -> list[Path]:
     if model in (RunSpec, SweepSpec):
         run = load_run(path)
         locks = {lock_path(root, "domain", name): _domain_lock(domain, root) for name, domain in run.domains.items()}
-        locks[lock_path(root, "tokenizer", run.tokenizer.name)] = _models_lock([run.tokenizer.pretrained])
+        locks[lock_path(root, "tokenizer", run.tokenizer.name)] = _models_lock([run.tokenizer.outside])
         own = _models_lock(_starts(run.spec))
         # A sweep shares the lock of its run, which may start from more.
         shared = load_lock(root, "run", run.spec.name).revisions if run.sweep is not None else {}
@@ -70,7 +70,7 @@ def lock(path: Path) -> list[Path]:
         locks[lock_path(root, "domain", domain.name)] = _domain_lock(domain, root)
     elif model is TokenizerSpec:
         tokenizer = load_tokenizer(path)
-        locks[lock_path(root, "tokenizer", tokenizer.name)] = _models_lock([tokenizer.pretrained])
+        locks[lock_path(root, "tokenizer", tokenizer.name)] = _models_lock([tokenizer.outside])
     else:
         load_mix(path)  # a mix names nothing outside the project
     written = {place: found for place, found in locks.items() if found != Lock()}
@@ -127,9 +127,9 @@ def not_locked(
     for domain in domains:
         path = root / "data_specs/domains" / f"{domain.name}.yaml"
         named.append((path, "domain", domain.name, {uri for uri in _uris(domain) if parse(uri).scheme == "hub"}))
-    if tokenizer is not None and (tokenizer.pretrained or "").startswith("hf:"):
+    if tokenizer is not None and (tokenizer.outside or "").startswith("hf:"):
         path = root / "data_specs/tokenizers" / f"{tokenizer.name}.yaml"
-        named.append((path, "tokenizer", tokenizer.name, {tokenizer.pretrained or ""}))
+        named.append((path, "tokenizer", tokenizer.name, {tokenizer.outside or ""}))
     if run is not None:
         path = root / "data_specs/runs" / f"{run.name}.yaml"
         named.append((path, "run", run.name, {uri for uri in _starts(run) if uri.startswith("hf:")}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from domainlm.specs.corpus import CorpusSpec
 from domainlm.specs.recipe import RecipeSpec
 from domainlm.specs.spec import Mistake, Name, Positive, Spec
 from domainlm.specs.watch import TrackSpec
+
+NewRows = Literal["mean_of_pieces", "mean_of_all", "focus", "zero_output"]
 
 
 class ModelSpec(Spec):
@@ -24,6 +26,11 @@ class ModelSpec(Spec):
     """What it is trained on: a file of `data_specs/mixes`. Without it the model is evaluated as it is."""
     recipe: Name | None = None
     """How: a key of `recipes`."""
+    new_rows: NewRows | None = None
+    """How the embeddings of tokens begin that the tokenizer has and the model that it starts from has not.
+    `mean_of_pieces`: as the mean of those of the tokens that they are made of; `mean_of_all`: of all; `focus`: of those
+    that are used alike (arXiv:2305.14481); `zero_output`: the input's as the mean of the pieces, the output's as 0
+    (arXiv:2311.00176). Where nothing is said: `mean_of_all` with tied embeddings, else `zero_output`."""
 
     @model_validator(mode="after")
     def _one_beginning(self) -> Self:
@@ -36,6 +43,9 @@ class ModelSpec(Spec):
             missing, given = ("mix", "recipe") if self.mix is None else ("recipe", "mix")
             fix = f"add `{missing}: NAME`, or delete `{given}`"
             raise Mistake(missing, got=f"`{given}` alone", want="`mix` and `recipe` together", fix=fix)
+        if self.new_rows is not None and (self.start is None or self.mix is None):
+            want = "nothing: only a model that is trained on from another gets new rows"
+            raise Mistake("new_rows", got=self.new_rows, want=want, fix="delete `new_rows`")
         if self.architecture is not None and self.mix is None:
             want = "a `mix` and a `recipe`: a model from scratch knows nothing yet"
             raise Mistake("mix", got="nothing", want=want, fix="add `mix: NAME` and `recipe: NAME`")

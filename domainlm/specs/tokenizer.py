@@ -1,4 +1,4 @@
-"""The spec of a tokenizer: trained on the corpus, or taken as a base model has it."""
+"""The spec of a tokenizer: trained on the corpus, taken as a base model has it, or a base model's with more tokens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from domainlm.specs.flow import flow
 from domainlm.specs.ratio import Ratio
 from domainlm.specs.spec import Mistake, Name, Spec
 from domainlm.specs.units import Amount
@@ -15,12 +16,21 @@ Pretokens = Literal["gpt2", "cl100k", "whitespace", "bloomberggpt"]
 
 
 class TokenizerSpec(Spec):
-    """Either `pretrained` names a tokenizer, or `algorithm` and `vocab_size` say how one is trained."""
+    """`pretrained` names a tokenizer that is taken as it is, `extend` one that gets `new_tokens`, or `algorithm` and
+    `vocab_size` say how one is trained."""
 
     name: Name = Field(examples=["law"])
     """The file has the same name."""
     pretrained: str | None = None
     """`hf:OWNER/MODEL` or a folder with `tokenizer.json`: taken as it is, pinned by digest."""
+    extend: str | None = None
+    """`hf:OWNER/MODEL` or a folder with the `tokenizer.json` of a byte-level BPE: it gets `new_tokens`, by merges that
+    go on from its own. What it has keeps its id, and a model that starts from there learns only what is new."""
+    new_tokens: Amount | None = Field(default=None, examples=[4000])
+    """Tokens that `extend` adds."""
+    replaces: str | None = None
+    """With `algorithm`: the tokenizer, `hf:OWNER/MODEL` or a folder, of the models that start from outside the run.
+    The new one takes its place: embeddings of tokens that both have stay, others begin as a model's `new_rows` says."""
     algorithm: Algorithm | None = Field(default=None, examples=["bpe"])
     """How the vocabulary is learnt: `bpe`, byte-pair encoding; `unigram`, a Unigram model; `unigram_in_chunks`, Unigram
     models of chunks of the sample, learnt in parallel and merged, as BloombergGPT's was. All know every byte."""
@@ -44,20 +54,42 @@ class TokenizerSpec(Spec):
     sample_bytes: Amount = 100_000_000
     """Train on at most so many bytes of text."""
 
+    @property
+    def outside(self) -> str | None:
+        """The tokenizer from outside the run that this one is, or begins with, or stands in for."""
+        return self.pretrained or self.extend or self.replaces
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        want = "either `pretrained`, or `algorithm` and `vocab_size`"
-        given = [key for key in ("algorithm", "vocab_size", "pretrained") if getattr(self, key) is not None]
-        if self.pretrained is not None:
-            if len(given) > 1:
-                fix = f"delete `pretrained`, or {' and '.join(f'`{key}`' for key in given[:-1])}"
-                raise Mistake("pretrained", got=f"{', '.join(given)} together", want=want, fix=fix)
-        elif given == ["vocab_size"] or given == []:
-            got = f"{', '.join(given) or 'none of them'} alone" if given else "none of them"
-            fix = "add `algorithm: bpe`" + ("" if given else " and `vocab_size: 32000`")
-            raise Mistake("algorithm", got=got, want=want, fix=fix)
-        elif given == ["algorithm"]:
-            raise Mistake("vocab_size", got="algorithm alone", want=want, fix="add `vocab_size: 32000`")
+        want = "either `pretrained`, or `extend` and `new_tokens`, or `algorithm` and `vocab_size`"
+        trained, extended = ("algorithm", "vocab_size"), ("extend", "new_tokens")
+        given = [key for key in (*trained, *extended, "pretrained") if getattr(self, key) is not None]
+        ways = [way for way in (trained, extended, ("pretrained",)) if set(way) & set(given)]
+        if len(ways) > 1:
+            last = [key for key in ways[-1] if key in given]
+            rest = [f"`{key}`" for key in given if key not in last]
+            fix = f"delete `{last[0]}`, or {' and '.join(rest)}"
+            raise Mistake(last[0], got=f"{', '.join(given)} together", want=want, fix=fix)
+        for key, example in (("algorithm", "bpe"), ("vocab_size", 32000), ("new_tokens", 4000)):
+            if ways and key in ways[0] and key not in given:
+                raise Mistake(key, got=f"{given[0]} alone", want=want, fix=f"add `{key}: {example}`")
+        if given == ["new_tokens"]:
+            raise Mistake("extend", got="new_tokens alone", want=want, fix="add `extend: hf:OWNER/MODEL`")
+        if not ways:
+            fix = "add `algorithm: bpe` and `vocab_size: 32000`"
+            raise Mistake("algorithm", got="none of them", want=want, fix=fix)
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_idle(self) -> Self:
+        if self.replaces is not None and self.algorithm is None:
+            want = "nothing, but for a tokenizer that is trained"
+            raise Mistake("replaces", got=self.replaces, want=want, fix="delete `replaces`")
+        for key in ("pretokens", "split_digits", "special_tokens") if self.extend is not None else ():
+            if key in self.model_fields_set:
+                raise Mistake(
+                    key, got=flow(getattr(self, key)), want=f"nothing: {self.extend} has its own", fix=f"delete `{key}`"
+                )
         return self
 
     @model_validator(mode="after")

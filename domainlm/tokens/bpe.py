@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from tokenizers import pre_tokenizers
 
+from domainlm.specs.byte_level import letters
 from domainlm.tokens import kernel
 from domainlm.tokens.kernel import KEPT_BYTES, NO_PAIR, Merges, Words
 from domainlm.tokens.pretoken import Refused
@@ -39,15 +39,6 @@ def merges(model: Mapping[str, Any]) -> Merges:
         whole, whole_bytes = _whole_words(vocab, letter_of_byte)
     byte_ids = np.array([vocab[letter] for letter in letter_of_byte], np.uint32)
     return Merges(byte_ids, pairs, whole, whole_bytes)
-
-
-def letters() -> list[str]:
-    """The letter that stands for each byte in a byte-level vocabulary, as GPT-2 has it."""
-    kept = [byte for byte in range(256) if 0x21 <= byte <= 0x7E or 0xA1 <= byte <= 0xAC or byte >= 0xAE]
-    moved = {byte: chr(256 + n) for n, byte in enumerate(byte for byte in range(256) if byte not in kept)}
-    found = [moved.get(byte, chr(byte)) for byte in range(256)]
-    assert set(found) == set(pre_tokenizers.ByteLevel.alphabet())
-    return found
 
 
 def _whole_words(vocab: Mapping[str, int], letter_of_byte: list[str]) -> tuple[Words, int]:

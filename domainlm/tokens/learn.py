@@ -13,9 +13,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 from domainlm.errors import DataError
 from domainlm.progress import tell
+from domainlm.specs.byte_level import letters
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.tokens import chunks, unigram, words
-from domainlm.tokens.bpe import letters
 from domainlm.tokens.sample import DomainSample, texts
 
 _NUM_BYTES = 256
@@ -33,7 +33,7 @@ def learn(
         return learn_bpe(spec, samples), {}
     num_pieces = spec.vocab_size - len(spec.special_tokens)
     if spec.algorithm == "unigram":
-        counted = words.count(_feed(samples), spec.pretokens, split_digits=spec.split_digits)
+        counted = words.count(feed(samples), spec.pretokens, split_digits=spec.split_digits)
         pieces = unigram.learn(counted, num_pieces, label="tokenizer: learn pieces")
         facts = {}
     else:
@@ -55,7 +55,7 @@ def learn_bpe(spec: TokenizerSpec, samples: Mapping[str, DomainSample]) -> Token
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_feed(samples), trainer)
+    tokenizer.train_from_iterator(feed(samples), trainer)
     found = tokenizer.get_vocab_size()
     if found < spec.vocab_size:
         raise _too_small(spec, samples, found)
@@ -105,7 +105,8 @@ def _too_small(spec: TokenizerSpec, samples: Mapping[str, DomainSample], found: 
     )
 
 
-def _feed(samples: Mapping[str, DomainSample]) -> Iterator[list[str]]:
+def feed(samples: Mapping[str, DomainSample]) -> Iterator[list[str]]:
+    """The samples' texts, some at a time, told of as they are read."""
     total = sum(int(sample.kept_bytes_D.sum()) for sample in samples.values())
     done = 0
     for sample in samples.values():

@@ -75,13 +75,22 @@ def count(batches: Iterable[list[str]], pretokens: Pretokens, *, split_digits: b
     # Of the other two the kernel asks for no more than the classes of characters.
     like: Pretokens = "cl100k" if pretokens == "cl100k" else "gpt2"
     cuts = pretoken.cuts(json.loads(pre_tokenizer(like, split_digits=split_digits).__getstate__()))
+    return _count_all(batches, _KINDS[pretokens], cuts)
+
+
+def count_cuts(batches: Iterable[list[str]], cuts: kernel.Cuts) -> Counted:
+    """The same, of texts that are cut as the encoder cuts them."""
+    return _count_all(batches, _CL100K if cuts.cl100k else _GPT2, cuts)
+
+
+def _count_all(batches: Iterable[list[str]], kind: int, cuts: kernel.Cuts) -> Counted:
     table = np.full(2 * _ROOM, -1, np.int32)
     found = Counted(np.empty(_ROOM * 8, np.uint8), np.zeros(_ROOM + 1, np.int64), np.zeros(_ROOM, np.int64))
     used = np.zeros(1, np.int64)
     for batch in batches:
         for data, offsets_D in _buffers(batch):
             place = np.array([0, offsets_D[0]], np.int64)  # document, byte
-            while not _count(_KINDS[pretokens], cuts, data, offsets_D, place, table, found, used):
+            while not _count(kind, cuts, data, offsets_D, place, table, found, used):
                 found, table = _grown(found, int(used[0]))
     num_words = int(used[0])
     offsets = found.offsets[: num_words + 1].copy()

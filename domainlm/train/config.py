@@ -6,6 +6,7 @@ from pydantic import Field
 
 from domainlm.specs.architecture import ArchitectureSpec
 from domainlm.specs.recipe import RecipeSpec
+from domainlm.specs.run import NewRows
 from domainlm.specs.spec import Spec
 from domainlm.specs.watch import TrackSpec
 
@@ -41,6 +42,12 @@ class TrainConfig(Spec):
     work: str
     """Where checkpoints go."""
     seed: int
+    transfer: str | None = None
+    """What the tokens that `start` does not have are made of: a file. None: it has all."""
+    new_rows: NewRows | None = None
+    """How their embeddings begin."""
+    static: str | None = None
+    """Static embeddings for `focus`: a file."""
     licenses: dict[str, str] = Field(default_factory=dict)
     """Licence by source, for the model card."""
     track: TrackSpec = TrackSpec()

@@ -135,9 +135,16 @@ def _initialise(model: PreTrainedModel, part: nn.Module, name: str, seed: int) -
 
 
 def from_checkpoint(
-    folder: Path, *, objective: str, vocab_size: int, sequence_tokens: int
+    folder: Path,
+    *,
+    objective: str,
+    vocab_size: int,
+    sequence_tokens: int,
+    renew: Callable[[PreTrainedModel], object] | None = None,
 ) -> tuple[PreTrainedModel, Prepare]:
     """The model in `folder`, and what widens a part of it to fp32: a rank never holds more than one part in fp32.
+
+    `renew` gives it the embeddings of another vocabulary.
 
     Raises StageError where the objective, the run's tokenizer or its rows do not fit the model.
     """
@@ -151,6 +158,8 @@ def from_checkpoint(
     model = LOADERS[objective].from_pretrained(
         folder, dtype="auto", attn_implementation=_attention(config), use_safetensors=True, trust_remote_code=False
     )
+    if renew is not None:
+        renew(model)
     num_embeddings = model.get_input_embeddings().num_embeddings
     if num_embeddings < vocab_size:
         raise StageError(

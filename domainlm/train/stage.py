@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from domainlm import progress
 from domainlm.errors import StageError
@@ -16,11 +19,13 @@ from domainlm.manifest import Made, Manifest, shard_of, write_atomically
 from domainlm.specs.recipe import RecipeSpec
 from domainlm.specs.run import ModelSpec
 from domainlm.specs.watch import TrackSpec
+from domainlm.tokens import transfer
 from domainlm.train import heldout, track
 from domainlm.train.config import FACTS_NAME, FILE_NAME, TrainConfig
 from domainlm.train.launch import Nodes, launch, num_ranks
 
 _POLL_S = 0.5
+_STATIC = "static.npy"
 
 
 def train(
@@ -38,8 +43,10 @@ def train(
     texts: heldout.Texts = lambda num_bytes: {},
     follow: TrackSpec | None = None,
     profile: Path | None = None,
+    new_vocabulary: bool = False,
 ) -> Made:
-    """The trained model, its metrics and what it was trained with; `start` is the folder of the model it continues.
+    """The trained model, its metrics and what it was trained with; `start` is the folder of the model it continues,
+    which gets embeddings for a `new_vocabulary`: then the tokenizer's stage says what that is made of.
 
     Goes on from the last checkpoint that an earlier attempt left in `folder/work`. `licenses`, by source, go on the
     model card; `texts` gives the held-out text that is watched; `follow` says who else is told of each step. With
@@ -49,6 +56,7 @@ def train(
     _check_fit(name, recipe, mix)
     follow, work, nodes = follow or TrackSpec(), folder / "work", Nodes.from_environment()
     track.check(follow)
+    made_of = next((tokenizer.path(shard) for shard in tokenizer.files(transfer.KIND)), None)
     config = TrainConfig(
         name=name,
         architecture=model.architecture,
@@ -61,6 +69,9 @@ def train(
         folder=str(folder.absolute()),
         work=str(work.absolute()),
         seed=seed,
+        transfer=str(made_of.absolute()) if made_of is not None and new_vocabulary else None,
+        new_rows=model.new_rows,
+        static=str((work / _STATIC).absolute()) if model.new_rows == "focus" and new_vocabulary else None,
         licenses=dict(licenses or {}),
         track=follow if profile is None else TrackSpec(),
         profile=str(profile.absolute()) if profile is not None else None,
@@ -72,6 +83,8 @@ def train(
         if profile is None:
             sizes = {"num_steps": mix.facts["rows"] // batch_rows, "batch_rows": batch_rows}
             heldout.prepare(name, recipe, texts, tokenizer, path=work / heldout.FILE_NAME, **sizes)
+        if config.static is not None and not Path(config.static).is_file():
+            _save_static(Path(config.static), tokens)
         write_atomically(work / FILE_NAME, config.model_dump_json(indent=1).encode())
         launch(name, work / FILE_NAME, num_ranks(recipe.parallel, batch_rows, nodes.count), nodes)
     if profile is not None:
@@ -101,6 +114,14 @@ def lend(name: str, recipe: RecipeSpec, batch_rows: int, folder: Path) -> None:
         progress.tell(f"train: {name}", 0, None, "steps", waiting="for the first node")
         time.sleep(_POLL_S)
     launch(name, path, num_ranks(recipe.parallel, batch_rows, nodes.count), nodes)
+
+
+def _save_static(path: Path, tokens: Manifest) -> None:
+    from domainlm.tokens.static import static_embeddings
+
+    written = io.BytesIO()
+    np.save(written, static_embeddings(tokens), allow_pickle=False)
+    write_atomically(path, written.getvalue())
 
 
 def _check_fit(name: str, recipe: RecipeSpec, mix: Manifest) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -16,7 +17,8 @@ from domainlm.digest import digest
 from domainlm.errors import StageError
 from domainlm.manifest import Manifest
 from domainlm.mix import remote
-from domainlm.train import average, device, lowbit, model, optimizer, parallel, quantize
+from domainlm.tokens import transfer
+from domainlm.train import average, device, embeddings, lowbit, model, optimizer, parallel, quantize
 from domainlm.train.config import TrainConfig
 from domainlm.train.packed import Setting
 from domainlm.train.parallel import Place
@@ -71,6 +73,7 @@ def begin(config: TrainConfig, place: Place) -> Training:
             objective=recipe.objective,
             vocab_size=num_ids,
             sequence_tokens=recipe.sequence_tokens,
+            renew=_renew(config, end_token_id) if config.transfer is not None else None,
         )
     if recipe.lora is not None:
         from domainlm.train import lora  # peft takes a second to import
@@ -105,6 +108,21 @@ def begin(config: TrainConfig, place: Place) -> Training:
         first_phase=_first_phase(made, layers, recipe.freeze.outer_layers if recipe.freeze else 0),
         average=average.begin(learner) if recipe.average else {},
     )
+
+
+def _renew(config: TrainConfig, end_token_id: int) -> Callable[[PreTrainedModel], None]:
+    """Gives a model the embeddings of the run's tokenizer."""
+    assert config.transfer is not None
+    made_of = transfer.load(Path(config.transfer))
+    static_VD = np.load(config.static, allow_pickle=False) if config.static is not None else None
+
+    def renew(made: PreTrainedModel) -> None:
+        embeddings.renew(made, made_of, config.new_rows, static_VD)
+        if made_of.first_id == 0:  # none of the base's ids means what it did
+            for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+                setattr(made.config, name, end_token_id)
+
+    return renew
 
 
 def _first_phase(made: PreTrainedModel, layers: list[nn.Module], outer_layers: int) -> frozenset[nn.Parameter]:

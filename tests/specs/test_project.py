@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from domainlm.errors import SpecError
+from domainlm.specs.byte_level import letters
 from domainlm.specs.project import check, load_domain, load_mix, load_run, load_tokenizer
 
 RUN = Path("data_specs/runs/trial.yaml")
@@ -148,3 +150,79 @@ def test_a_run_outside_any_project_is_told_where_to_go(tmp_path: Path) -> None:
     path.write_text("name: trial\ncorpus: {domains: [a]}\ntokenizer: t\nmodels: {b: {start: 'hf:o/m'}}\n")
     with pytest.raises(SpecError, match="below a folder that holds data_specs"):
         check(path)
+
+
+BYTE_LEVEL = {"model": {"type": "BPE", "vocab": {letter: n for n, letter in enumerate(letters())}, "merges": []}}
+
+
+def _tokenizer(folder: Path, **changes: object) -> None:
+    folder.mkdir(exist_ok=True)
+    content = BYTE_LEVEL | {"pre_tokenizer": {"type": "ByteLevel"}, "added_tokens": []} | changes
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
+def _extended(edit, start: str, base: str, more: str = "") -> None:
+    edit("runs/trial", "    start: base\n", f"    start: {start}\n{more}")
+    edit("tokenizers/small", "algorithm: bpe\nvocab_size: 2048\nsplit_digits: true", f"extend: {base}\nnew_tokens: 10")
+
+
+def test_a_tokenizer_of_other_tokens_than_the_models_own_is_told_by_the_first(edit, problems_of, project: Path) -> None:
+    _model(project / "base", vocab_size=260)
+    _tokenizer(project / "base", added_tokens=[{"id": 256, "content": "<a>"}, {"id": 257, "content": "<end>"}])
+    _tokenizer(project / "words", added_tokens=[{"id": 256, "content": "<end>"}])
+    _outside(edit, "./base", "./words")
+    (problem,) = problems_of(RUN)
+    assert problem.got == "small, which has the token '<a>' not at all; ./base has it as 256"
+    assert (problem.want, problem.fix[-27:]) == ("the vocabulary of ./base", " write `pretrained: ./base`")
+    _tokenizer(project / "words", added_tokens=[{"id": 257, "content": "<a>"}, {"id": 256, "content": "<end>"}])
+    assert problems_of(RUN)[0].got == "small, which has the token '<a>' as 257; ./base has it as 256"
+    shutil.copy("base/tokenizer.json", "words")
+    assert problems_of(RUN) == ()
+
+
+def test_what_no_merges_can_be_added_to_is_told_before_any_work(edit, problems_of, project: Path) -> None:
+    _model(project / "base", vocab_size=260)
+    _tokenizer(project / "base", model={"type": "Unigram", "vocab": [["a", 0.0]]})
+    _extended(edit, "./base", "./base")
+    (problem,) = problems_of(RUN)
+    assert "./base, which has a model of kind Unigram" in problem.got
+    assert problem.fix.endswith("train one: `algorithm: bpe`, replaces: ./base")
+    _tokenizer(project / "base")
+    assert problems_of(RUN) == ()
+
+
+def test_zero_output_rows_are_refused_where_the_model_is_known_to_have_none(edit, problems_of, project: Path) -> None:
+    _model(project / "base", vocab_size=260, tie_word_embeddings=True)
+    _tokenizer(project / "base")
+    _extended(edit, "./base", "./base", "    new_rows: zero_output\n")
+    assert [(p.key, p.fix) for p in problems_of(RUN)] == [
+        ("models.adapted.new_rows", "write `new_rows: mean_of_all`"),
+    ]
+    edit("runs/trial", "zero_output", "focus")
+    assert problems_of(RUN) == ()
+
+
+def test_adapters_are_refused_where_new_tokens_have_to_learn(edit, problems_of, project: Path) -> None:
+    _model(project / "base", vocab_size=260)
+    _tokenizer(project / "base")
+    _extended(edit, "./base", "./base")
+    edit("runs/trial", "    precision: auto\n", "    precision: auto\n    lora: {rank: 4}\n")
+    assert [p.key for p in problems_of(RUN) if "embeddings" in p.want] == ["recipes.make.lora"]
+
+
+def test_a_cached_tokenizer_of_the_hub_is_looked_at_as_a_folder_is(
+    edit, problems_of, project: Path, monkeypatch
+) -> None:
+    revision, cache = "a" * 40, project / "cache"
+    snapshot = cache / "models--owner--model/snapshots" / revision
+    snapshot.mkdir(parents=True)
+    _tokenizer(snapshot, model={"type": "WordPiece", "vocab": {"a": 0}})
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    _extended(edit, "hf:owner/model", "hf:owner/model")
+    assert problems_of(RUN) == ()  # which revision it would be, nothing says
+    lock = project / "data_specs/locks/tokenizer-small.json"
+    lock.parent.mkdir()
+    held = {"format": 1, "revisions": {"hf:owner/model": revision}, "files": {}, "installed": {}}
+    lock.write_text(json.dumps(held))
+    (problem,) = problems_of(RUN)
+    assert problem.got.startswith("hf:owner/model, which has a model of kind WordPiece")

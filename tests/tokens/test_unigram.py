@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, trainers
 
 from domainlm.errors import DataError
+from domainlm.specs.byte_level import letters
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.tokens import chunks, lattice, unigram, words
-from domainlm.tokens.bpe import letters
 from domainlm.tokens.seeds import MAX_BYTES, seeds
 from domainlm.tokens.tokenizer import end_token_id, load
 

@@ -49,6 +49,7 @@ def about(
         precision=train.facts["precision"],
         device=f"{train.facts['ranks']} x {train.spec['device']}",
         seed=train.seed,
+        vocabulary=train.facts.get("vocabulary", ""),
         lineage=lineage,
         license=license_name,
         languages=_languages(corpus, list(mix.facts["sources"])),

@@ -59,6 +59,8 @@ class About:
     seed: int
     lineage: Mapping[str, str]
     """Digest of each stage that the model came from, by the stage's id."""
+    vocabulary: str = ""
+    """How it differs from the base's, and how the embeddings began; empty where it does not."""
     license: str = ""
     """Under which the model is given on; empty: not said."""
     languages: Sequence[str] = ()
@@ -125,6 +127,7 @@ def _details(about: About) -> list[str]:
         f"- **Language(s):** {spoken or 'those of the training text, of which no filter was asked'}",
         f"- **Licence:** {about.license or card_data.NO_LICENSE}",
         f"- **Adapted from:** {about.base_name or 'nothing: its first weights were random'}",
+        *([f"- **Vocabulary:** {about.vocabulary}"] if about.vocabulary else []),
         "",
     ]
 

@@ -180,6 +180,7 @@ def finish(training: Training) -> None:
             "device": place.device.type,
             "precision": training.precision,
             "strategy": config.recipe.parallel.strategy,
+            "vocabulary": training.vocabulary,
         }
         write_atomically(Path(config.folder) / FACTS_NAME, json.dumps(facts).encode())
 
@@ -201,6 +202,7 @@ def _about(training: Training, num_parameters: int) -> card.About:
         # On how many of them it was trained changes no byte of this folder.
         device=device.kind(),
         seed=config.seed,
+        vocabulary=training.vocabulary,
         lineage={stage: made.digest() for stage, made in inputs.items()},
     )
 

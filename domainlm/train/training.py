@@ -42,6 +42,8 @@ class Training:
     precision: str
     first_phase: frozenset[nn.Parameter]
     """What learns while the rest is frozen."""
+    vocabulary: str = ""
+    """How it differs from that of the model that is continued, in words; empty where it does not."""
     average: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -62,6 +64,7 @@ def begin(config: TrainConfig, place: Place) -> Training:
     special_ids, tokenizer = model.special_ids(folder, objective.special_tokens(recipe.sequence_tokens))
     num_ids = max(vocab_size, *(number + 1 for number in special_ids), 0)
     precision = device.precision_for(recipe.precision)
+    vocabulary = ""
     if config.architecture is not None:
         made, prepare = model.from_architecture(
             config.architecture, vocab_size=num_ids, end_token_id=end_token_id, seed=config.seed
@@ -75,6 +78,7 @@ def begin(config: TrainConfig, place: Place) -> Training:
             sequence_tokens=recipe.sequence_tokens,
             renew=_renew(config, end_token_id) if config.transfer is not None else None,
         )
+        vocabulary = _vocabulary(config, made) if config.transfer is not None else ""
     if recipe.lora is not None:
         from domainlm.train import lora  # peft takes a second to import
 
@@ -106,6 +110,7 @@ def begin(config: TrainConfig, place: Place) -> Training:
         optimizer=optimizer.adamw(learner, recipe),
         precision=precision,
         first_phase=_first_phase(made, layers, recipe.freeze.outer_layers if recipe.freeze else 0),
+        vocabulary=vocabulary,
         average=average.begin(learner) if recipe.average else {},
     )
 
@@ -123,6 +128,14 @@ def _renew(config: TrainConfig, end_token_id: int) -> Callable[[PreTrainedModel]
                 setattr(made.config, name, end_token_id)
 
     return renew
+
+
+def _vocabulary(config: TrainConfig, made: PreTrainedModel) -> str:
+    assert config.transfer is not None
+    pieces = transfer.load(Path(config.transfer)).pieces
+    num_new = sum(len(ids) != 1 for ids in pieces)
+    method = config.new_rows or embeddings.DEFAULT[embeddings.is_tied(made)]
+    return f"{num_new:,} tokens that the base did not have; their embeddings began by {method}"
 
 
 def _first_phase(made: PreTrainedModel, layers: list[nn.Module], outer_layers: int) -> frozenset[nn.Parameter]:

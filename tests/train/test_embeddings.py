@@ -143,4 +143,7 @@ def test_a_model_is_extended_trained_and_reloaded(
     assert all(torch.equal(made.state_dict()[name], tensor) for name, tensor in kept.items())
     begun = rows(ends(base)[0], MORE, "focus", np.load(tmp_path / "static.npy"))
     assert not torch.equal(ends(made)[0][BASE:], begun)
-    assert "tokens that the base did not have" in (tmp_path / "out/model/README.md").read_text()
+    assert (
+        "4 tokens that the base did not have; their embeddings began by focus"
+        in (tmp_path / "out/model/README.md").read_text()
+    )

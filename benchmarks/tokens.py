@@ -1,7 +1,8 @@
 """Tokenizers, measured: Unigram against BPE, chunks against one piece, and what of tokenising is the encoder.
 
-Prints tables and, as its last line, one JSON object. The text is that of DOMAINLM_DATA (finance and general), else what
-the installed packages brought (licences and documentation). Each vocabulary is learnt in a process of its own, so that
+Prints tables and, as its last line, one JSON object. An extension begins with a base of general text alone.
+The text is that of DOMAINLM_DATA (finance and general), else what the
+installed packages brought (licences and documentation). Each vocabulary is learnt in a process of its own, so that
 CPU time and memory are its own; peers tokenise the same text with the same tokenizer on one core.
 
 `./run bench tokens [MEGABYTES [TOKENS [PRETOKENS]]]`: so much text is learnt from (30), for so many tokens (32,000).
@@ -39,6 +40,7 @@ from domainlm.tokens.encode import Encoded, Encoder
 
 LEARNT = {"BPE": "bpe", "Unigram": "unigram", "Unigram in chunks": "unigram_in_chunks"}
 CHUNKS = 8
+NEW_TOKENS = 4_000
 HELD_MB = 4
 WRITTEN_MB, PEER_MB = 400, 20
 PEERS = ("DataTrove DocumentTokenizer", "datasets.map")
@@ -122,6 +124,33 @@ def learn(folder: Path, name: str, vocab_size: int, pretokens: str) -> dict:
         "peak_mib": max(watched.peak_mib.values()),
         "chunks": made.facts.get("chunks", 1),
     }
+
+
+def extend(folder: Path, vocab_size: int, pretokens: str) -> dict:
+    """A base of general text alone, and the same with new tokens of the domain: share of tokens saved, held out.
+
+    `bound` is what could be saved of the domain's at all, were each pretoken one token.
+    """
+    from domainlm.tokens import words
+    from domainlm.tokens.fertility import heldout
+    from domainlm.tokens.train import train
+
+    text, seed = corpus_there(folder), 0
+    how = {"algorithm": "bpe", "pretokens": pretokens, "byte_ratio": {"general": 1.0}, "sample_bytes": 10**12}
+    base = TokenizerSpec(name="base", vocab_size=vocab_size, **how)
+    train(base, text, folder / "base", seed=seed, root=folder)
+    more = {"extend": "base/tokenizer", "new_tokens": NEW_TOKENS, "byte_ratio": {"domain": 1.0}}
+    spec = TokenizerSpec(name="more", sample_bytes=10**12, **more)
+    begin = time.process_time()
+    facts = train(spec, text, folder / "more", seed=seed, root=folder).facts
+    seconds = time.process_time() - begin
+    before, after = facts["base_fertility"], facts["fertility"]
+    saved = {d: 1 - before[d]["bytes_per_token"] / after[d]["bytes_per_token"] for d in before}
+    texts = list(heldout(text, seed=seed)["domain"])
+    counted = words.count(texts, pretokens, split_digits=True)
+    num_bytes = sum(len(one.encode()) for batch in texts for one in batch)
+    bound = 1 - before["domain"]["bytes_per_token"] * counted.counts.sum() / num_bytes
+    return saved | {"bound": float(bound), "cpu_s": seconds}
 
 
 class Watched:
@@ -282,7 +311,7 @@ def measure_peers(folder: Path) -> dict[str, dict]:
 
 def main() -> None:
     arguments = sys.argv[1:]
-    work = {"--learn": learn, "--write": write, "--peer": peer}
+    work = {"--learn": learn, "--extend": extend, "--write": write, "--peer": peer}
     if arguments[:1] and arguments[0] in work:
         from domainlm import compiled
 
@@ -298,10 +327,17 @@ def main() -> None:
         corpus(folder, megabytes)
         child("--learn", str(folder), "Unigram", "1000", pretokens)  # what numba compiles is compiled once
         learnt = {name: child("--learn", str(folder), name, str(vocab_size), pretokens) for name in LEARNT}
+        extended = child("--extend", str(folder), str(vocab_size), pretokens)
         written = child("--write", str(folder))
         peers = measure_peers(folder)
-    for told in (*learnt.values(), written):
+    for told in (*learnt.values(), extended, written):
         assert isinstance(told, dict), told
+    assert isinstance(extended, dict)
+    print(
+        f"{NEW_TOKENS:,} tokens of the domain on {vocab_size:,} of general text, in {extended['cpu_s']:.0f} CPU-s: "
+        f"{extended['domain']:.1%} of the domain's tokens saved, of {extended['bound']:.1%} that could be; "
+        f"{extended['general']:.2%} of general ones"
+    )
     show(learnt, written, peers, megabytes, vocab_size)
     ratio = {
         key: {domain: round(learnt[one][domain] / learnt[other][domain], 4) for domain in ("domain", "general")}
@@ -314,8 +350,9 @@ def main() -> None:
     figures = {
         "unigram_vs_bpe_bytes_per_token": min(ratio["unigram_vs_bpe"].values()),
         "parallel_vs_one_piece": min(ratio["chunks_vs_one"].values()),
-        "extend_domain_tokens_saved": None,
-        "extend_general_change": None,
+        "extend_domain_tokens_saved": round(extended["domain"], 4),
+        "extend_general_change": round(-extended["general"], 5),
+        "extend_domain_bound": round(extended["bound"], 4),
         "encode_share_of_cpu": round(written["share"], 3),
         "by_domain": ratio,
         "megabytes": megabytes,

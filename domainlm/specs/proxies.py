@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.specs.explain import Explained
-from domainlm.specs.fit import check_budgets, check_lengths, check_starts, check_vocabulary
+from domainlm.specs.fit import check_budgets, check_lengths, check_starts
 from domainlm.specs.fit_recipe import check_families, check_steps
+from domainlm.specs.fit_vocabulary import check_vocabulary
 from domainlm.specs.flow import line, one_of
 from domainlm.specs.gather import Readings, find_named, folder_of, read_run, root_of
 from domainlm.specs.mix import MixSpec

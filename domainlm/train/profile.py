@@ -24,7 +24,7 @@ class Profile:
         self._folder, self._place, self._steps = folder, place, 0
         self._cuda = place.device.type == "cuda"
         kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if self._cuda else [])]
-        self._profiler = profile(activities=kinds, record_shapes=True, profile_memory=True)
+        self._profiler = profile(activities=kinds, record_shapes=True, profile_memory=True, acc_events=True)
         folder.mkdir(parents=True, exist_ok=True)
 
     def step(self) -> bool:

@@ -67,13 +67,14 @@ def score(
             row_B=np.array(numbers, np.int64),
         )
         inputs = {name: t.to(subject.model.device) for name, t in objective.inputs(batch, setting).items()}
-        with torch.no_grad():
-            logits_NV = objective.logits(subject.model, inputs).float().flatten(0, 1)
-        loss_N = functional.cross_entropy(
-            logits_NV, inputs["label_BT"].flatten(), ignore_index=IGNORED, reduction="none"
-        )
-        np.add.at(nats, list(owners), loss_N.view(len(windows), -1).double().sum(1).cpu().numpy())
-        np.add.at(counts, list(owners), (inputs["label_BT"] != IGNORED).sum(1).cpu().numpy())
+        if inputs["label_BT"].numel():  # Of windows of a few tokens nothing is hidden.
+            with torch.no_grad():
+                logits_NV = objective.logits(subject.model, inputs).float().flatten(0, 1)
+            loss_N = functional.cross_entropy(
+                logits_NV, inputs["label_BT"].flatten(), ignore_index=IGNORED, reduction="none"
+            )
+            np.add.at(nats, list(owners), loss_N.view(len(windows), -1).double().sum(1).cpu().numpy())
+            np.add.at(counts, list(owners), (inputs["label_BT"] != IGNORED).sum(1).cpu().numpy())
         on_batch(min(first + BATCH_ROWS, len(rows)), len(rows))
     return [
         Score(nats=float(loss), num_tokens=int(count), num_bytes=len(text.encode()))

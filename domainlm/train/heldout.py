@@ -19,8 +19,8 @@ LINES_NAME = "heldout.jsonl"
 Texts = Callable[[int], Mapping[str, Sequence[str]]]
 """Held-out texts by domain, of so many bytes a domain at most: what evaluation gives to training."""
 _FORWARD_STEPS = 0.5
-"""What a token costs that is only read, in tokens trained: a third by FLOPs, and half by what was measured of short
-rows."""
+"""What a token costs that is only read, in tokens trained. A third by FLOPs; a half, so that the share is kept where
+reading is less well used than training. A guess; `timing.jsonl` has what it really took."""
 _LEAST_ROWS = 2
 _BYTES_A_TOKEN = 3.0
 """A guess, from which the text is chosen; what it really takes is counted after."""

@@ -60,3 +60,9 @@ def test_what_is_hidden_of_a_document_does_not_depend_on_the_others(tmp_path: Pa
     other = heldout_loss.score(under_test, folder, IDS, TEXTS, window_tokens=128)
     assert [score.num_tokens for score in other] == [score.num_tokens for score in whole]
     assert not np.allclose([score.nats for score in other], [score.nats for score in whole])
+
+
+def test_a_batch_of_texts_too_short_to_hide_anything_of_loses_nothing(tmp_path: Path):
+    folder = saved(tmp_path, *CASES[2])
+    scores = heldout_loss.score(subject.load(folder), folder, ["a", "b"], ["I", "A"], window_tokens=128)
+    assert [(score.nats, score.num_tokens, score.num_bytes) for score in scores] == [(0.0, 0, 1), (0.0, 0, 1)]

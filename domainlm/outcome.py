@@ -10,7 +10,6 @@ from pathlib import Path
 from domainlm import pipeline
 from domainlm.errors import GateError, StageError
 from domainlm.evaluate import gate, store
-from domainlm.evaluate.suites import GENERAL, belongs
 from domainlm.manifest import Manifest, write_atomically
 from domainlm.specs.project import Run
 from domainlm.specs.run import GateSpec
@@ -34,24 +33,9 @@ def judged(
         raise LookupError(f"{run.path}: {wrong}: the gate is for models that continue another of the run: {there}")
     if comparison is None:
         raise StageError(f"the models of {run.path} are not compared yet: domainlm evaluate {run.path}")
-    rows = store.read(comparison.only("comparison"))
-    bound = asked.tolerance if tolerance is None else tolerance
-    return [
-        check
-        for name in chosen
-        for check in gate.judge(
-            rows, base=bases[name], model=name, domains=asked.domains or _learnt(run, name), tolerance=bound
-        )
-    ]
-
-
-def _learnt(run: Run, model: str) -> list[str]:
-    """The domains that a model was trained on, but for general ones; of one that was not, all that there are."""
-    name = run.spec.models[model].mix
-    mix = None if name is None else run.mixes[name]
-    by_size = mix is None or any(phase.between for phase in mix.stretches)
-    learnt = set(run.domains) if mix is None or by_size else mix.shared_domains
-    return [domain for domain in run.domains if domain in learnt and not belongs(domain, GENERAL)]
+    return gate.checks(
+        run, {name: bases[name] for name in chosen}, store.read(comparison.only("comparison")), tolerance
+    )
 
 
 def require(checks: Sequence[gate.Check]) -> None:

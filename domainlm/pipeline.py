@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainlm import manifest
 from domainlm.digest import code_digest, digest, file_digest, library_versions, remembered, seed_for
@@ -22,6 +22,9 @@ from domainlm.specs.judged import data_folder
 from domainlm.specs.project import Run
 from domainlm.specs.run import ModelSpec, RecipeSpec
 from domainlm.specs.uri import expanded
+
+if TYPE_CHECKING:
+    from domainlm.evaluate.gate import Check
 
 Finished = Mapping[str, Manifest]
 """Manifests of finished stages by stage id."""
@@ -36,7 +39,7 @@ _CODE: dict[str, tuple[str, ...]] = {
     "train": ("domainlm.train.stage", "domainlm.train.loop", "domainlm.train.objectives", "domainlm.evaluate.watch"),
     "evaluate": ("domainlm.evaluate.run",),
     "compare": ("domainlm.evaluate.compare",),
-    "report": ("domainlm.report.page",),
+    "report": ("domainlm.report.page", "domainlm.evaluate.gate"),
     "sweep": ("domainlm.sweep.stage",),
 }
 """The modules whose source, and that of all they import, is part of a stage's key; see also `_plugins`."""
@@ -579,8 +582,19 @@ def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: i
         trainings=by_model("train"),
         evaluations=by_model("evaluate"),
         comparison=finished["compare"],
+        checks=_checks(run, finished["compare"]),
         folder=folder,
     )
+
+
+def _checks(run: Run, comparison: Manifest) -> list[Check]:
+    """What the gate of the run asks of its models; nothing where it has none."""
+    from domainlm.evaluate import gate, store
+
+    if run.spec.gate is None:
+        return []
+    asked = {adapted: base for base, adapted in pairs(run) if adapted in (run.spec.gate.models or run.spec.models)}
+    return gate.checks(run, asked, store.read(comparison.only("comparison")))
 
 
 def _sweep(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from domainlm.evaluate.suites import GENERAL, belongs
+from domainlm.specs.project import Run
+from domainlm.specs.run import GateSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +52,33 @@ class Check:
             f"{verdict}: {self.model} {verb} {self.value:.4f} bits per byte on {self.domain} against {self.base} "
             f"(95%: {self.low:.4f} to {self.high:.4f}), and the interval must be {side} {self.bound:g}"
         )
+
+
+def checks(
+    run: Run, bases: Mapping[str, str], comparison: Sequence[Mapping[str, Any]], tolerance: float | None = None
+) -> list[Check]:
+    """All that the gate of a run asks of the models of `bases`, which go by the model adapted.
+
+    A run whose spec has no gate is judged by the gate's defaults; `tolerance`, where given, stands for the spec's.
+    """
+    asked = run.spec.gate or GateSpec()
+    bound = asked.tolerance if tolerance is None else tolerance
+    return [
+        check
+        for model, base in bases.items()
+        for check in judge(
+            comparison, base=base, model=model, domains=asked.domains or _learnt(run, model), tolerance=bound
+        )
+    ]
+
+
+def _learnt(run: Run, model: str) -> list[str]:
+    """The domains that a model was trained on, but for general ones; of one that was not, all that there are."""
+    name = run.spec.models[model].mix
+    mix = None if name is None else run.mixes[name]
+    by_size = mix is None or any(phase.between for phase in mix.stretches)
+    learnt = set(run.domains) if mix is None or by_size else mix.shared_domains
+    return [domain for domain in run.domains if domain in learnt and not belongs(domain, GENERAL)]
 
 
 def judge(

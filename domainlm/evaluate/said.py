@@ -14,13 +14,17 @@ def said(sample: Mapping[str, Any]) -> dict[str, str]:
     """`question`, `target` and `answer` of a sample; empty where its task has no such thing.
 
     Of multiple choice the answer is the likeliest continuation, and where one continuation stands behind several
-    contexts, the context that makes it likeliest.
+    contexts, the context that makes it likeliest. lm-eval does not log which of those is right: the item's own
+    `answer` says it, where it is a number.
 
     >>> said({"arguments": [("2 + 2 =", " 4"), ("2 + 2 =", " 5")], "filtered_resps": [(-1.0, True), (-3.0, False)],
     ...       "target": 0})
     {'question': '2 + 2 =', 'target': '4', 'answer': '4'}
     >>> said({"arguments": [("2 + 2 =", {"until": []})], "filtered_resps": ["5"], "target": "4"})
     {'question': '2 + 2 =', 'target': '4', 'answer': '5'}
+    >>> said({"arguments": [("cold", "so it froze"), ("hot", "so it froze")], "target": "so it froze",
+    ...       "filtered_resps": [(-2.0, False), (-1.0, False)], "doc": {"answer": 0}})
+    {'question': 'so it froze', 'target': 'cold', 'answer': 'hot'}
     """
     arguments = [tuple(map(_text, call[:2])) for call in sample["arguments"]]
     question, choices = _asked(arguments)
@@ -30,6 +34,9 @@ def said(sample: Mapping[str, Any]) -> dict[str, str]:
         scores = [one[0] for one in found[: len(choices)] if isinstance(one, list | tuple)]
         if len(scores) == len(choices):
             answer = choices[scores.index(max(scores))]
+        if question == target.strip():  # One continuation behind several contexts.
+            right = sample.get("doc", {}).get("answer")
+            target = str(right) if isinstance(right, int) else ""
         if target.isdecimal() and int(target) < len(choices):
             target = choices[int(target)]
     elif found and isinstance(found[0], str):

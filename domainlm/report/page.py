@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.digest import canonical, digest, file_digest
+from domainlm.evaluate.gate import Check
 from domainlm.manifest import Made, Manifest, shard_of, write_atomically
 from domainlm.report import benchmarks, lineage, results, table, training
 from domainlm.report import corpus as corpus_section
@@ -38,12 +39,14 @@ def build(
     trainings: Mapping[str, Manifest],
     evaluations: Mapping[str, Manifest],
     comparison: Manifest,
+    checks: Sequence[Check] = (),
     folder: Path,
 ) -> Made:
     """`report.html` and `summary.json` in `folder`: the same inputs give the same bytes.
 
     `run` is the run spec as plain JSON; `reads` go by domain, `mixes`, `trainings` and `evaluations` by model.
-    DataError where evaluations and comparison do not fit each other.
+    `checks` are those of the run's gate, where it has one. DataError where evaluations and comparison do not fit each
+    other.
     """
     corpus, tokenizer, tokens, comparison = map(_settled, (corpus, tokenizer, tokens, comparison))
     reads, mixes, trainings, evaluations = (
@@ -52,7 +55,7 @@ def build(
     scores = read_scores(run, evaluations, comparison, mixes)
     texts = [corpus, tokenizer, tokens]
     manifests = [*reads.values(), *texts, *mixes.values(), *trainings.values(), *evaluations.values(), comparison]
-    sections = _sections(scores, run, texts, manifests, mixes, trainings, evaluations)
+    sections = _sections(scores, checks, run, texts, manifests, mixes, trainings, evaluations)
     summary = table.summary(title, scores)
     page, summary_path = folder / "report.html", folder / "summary.json"
     write_atomically(page, _page(title, sections, scores, run, _facts(corpus, manifests, scores)).encode())
@@ -74,6 +77,7 @@ def assets_digest() -> str:
 
 def _sections(
     scores: Scores,
+    checks: Sequence[Check],
     run: Mapping[str, Any],
     texts: Sequence[Manifest],
     manifests: Sequence[Manifest],
@@ -83,7 +87,7 @@ def _sections(
 ) -> list[Section]:
     made_corpus, made_tokenizer, made_tokens = texts
     return [
-        results.section(scores, mixed),
+        results.section(scores, mixed, checks),
         benchmarks.section(scores, evaluated),
         corpus_section.section(made_corpus),
         mix_section.section(mixed, trained),

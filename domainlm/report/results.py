@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domainlm.evaluate.gate import Check
 from domainlm.manifest import Manifest
 from domainlm.report.markup import Markup, details, el, figure, join, table
 from domainlm.report.scores import BITS, Difference, Scores, is_general
@@ -16,7 +17,7 @@ from domainlm.report.wording import change, count, fixed, interval, listing, per
 WORDS = {"better": "better", "worse": "worse", "unclear": "not significant"}
 
 
-def section(scores: Scores, mixes: Mapping[str, Manifest]) -> Section:
+def section(scores: Scores, mixes: Mapping[str, Manifest], checks: Sequence[Check] = ()) -> Section:
     charts = _charts(scores)
     pictures = {name: figure(name, *_titles(name, data)) for name, data in charts.items()}
     tradeoffs = [picture for name, picture in pictures.items() if name.startswith("tradeoff-")]
@@ -28,6 +29,7 @@ def section(scores: Scores, mixes: Mapping[str, Manifest]) -> Section:
         sentences=tuple(verdicts(scores)),
         content=join(
             _cards(scores, mixes),
+            _gate(checks),
             el("div", *columns, class_="figures"),
             _exchange_table(scores),
             details("The numbers: bits per byte by domain", _domain_table(scores)),
@@ -39,6 +41,17 @@ def section(scores: Scores, mixes: Mapping[str, Manifest]) -> Section:
 
 def _cards(scores: Scores, mixes: Mapping[str, Manifest]) -> Markup:
     return el("div", *(_card(scores, mixes, *pair) for pair in scores.pairs), class_="cards")
+
+
+def _gate(checks: Sequence[Check]) -> Markup:
+    """Whether each model may be deployed, and each thing that was asked of it."""
+    if not checks:
+        return join()
+    models = list(dict.fromkeys(check.model for check in checks))
+    passed = [model for model in models if all(check.passed for check in checks if check.model == model)]
+    others = [model for model in models if model not in passed]
+    said = [f"{listing(names)} {verb}" for names, verb in ((passed, "passed"), (others, "did not pass")) if names]
+    return el("div", el("h3", f"Gate: {'; '.join(said)}"), el("ul", *(el("li", str(c)) for c in checks)), class_="gate")
 
 
 def _card(scores: Scores, mixes: Mapping[str, Manifest], base: str, adapted: str) -> Markup:

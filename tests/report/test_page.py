@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from domainlm import manifest
+from domainlm.evaluate.gate import Check
 from domainlm.report import page as page_module
 from tests.report.conftest import EVIL, Report, ReportOf
 
@@ -200,3 +202,14 @@ def test_page_is_made_inside_a_stage(report_of: ReportOf, tmp_path: Path) -> Non
     made = manifest.make(request, tmp_path / "w", lambda folder: page_module.build(**inputs, folder=folder))
     made.verify()
     assert made.only("page").name == "report.html"
+
+
+def test_a_gate_s_verdict_and_each_of_its_checks_stand_under_the_models(report_of: ReportOf, tmp_path: Path) -> None:
+    report = report_of()
+    gain = Check(model="mix", base="base", domain="legal", asks="gain", value=0.3, low=0.2, high=0.4, bound=0.0)
+    loss = replace(gain, model="pure", domain="general", asks="no loss", bound=0.02)
+    page_module.build(**report.inputs, checks=[gain, loss], folder=tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Gate: mix passed; pure did not pass" in page
+    assert str(gain) in page and str(loss) in page
+    assert "Gate:" not in report.page

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from domainlm import pipeline
 from domainlm.errors import GateError, StageError
@@ -44,6 +45,18 @@ def require(checks: Sequence[gate.Check]) -> None:
     if failed:
         names = ", ".join(dict.fromkeys(check.model for check in failed))
         raise GateError("\n".join([f"the gate is not passed by {names}", *map(str, failed)]))
+
+
+def summary(run: Run, finished: Mapping[str, Manifest]) -> dict[str, Any]:
+    """What the comparison of a run's models says, as the report's `summary.json` has it; no report is needed."""
+    from domainlm.report import scores, table
+
+    evaluations, mixes = (
+        {name: finished[f"{kind}/{name}"] for name in run.spec.models if f"{kind}/{name}" in finished}
+        for kind in ("evaluate", "mix")
+    )
+    read = scores.read_scores(run.spec.model_dump(mode="json"), evaluations, finished["compare"], mixes)
+    return table.summary(run.spec.title or run.spec.name, read)
 
 
 MEASURED = frozenset({"corpus", "tokenizer", "evaluate", "compare"})

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
@@ -15,7 +13,7 @@ from prefect.logging import get_run_logger
 from domainlm import manifest, outcome, pipeline, progress
 from domainlm.results import publish
 from domainlm.specs.project import load_run
-from flows import corpus, evaluate, mix, report, tokenizer, train
+from flows import artifact, corpus, evaluate, mix, report, tokenizer, train
 from flows.stage import Make
 
 MAKE: dict[str, Make] = {
@@ -55,7 +53,7 @@ def adapt(spec: str, workspace: str | None = None, workers: int | None = None) -
     made = manifest.read(Path(folders["report"]))
     assert made is not None
     summary = json.loads(made.only("summary").read_bytes())
-    create_markdown_artifact(markdown(summary, made.only("page")), key="result", description=summary["title"])
+    artifact.result(summary, made.only("page"))
     outcome.record(run, pipeline.done(run, place), outcome.store_at(None, place))
     if run.spec.gate is not None:
         gate(spec, folders["compare"])
@@ -73,20 +71,3 @@ def gate(spec: str, comparison: str) -> None:
     table = "\n".join(["| model | gate | check |", "| --- | --- | --- |", *lines])
     create_markdown_artifact(table, key="gate", description="Whether the models may be deployed")
     outcome.require(checks)
-
-
-def markdown(summary: Mapping[str, Any], page: Path) -> str:
-    """The result table, its verdicts and a link to the report, as Markdown."""
-    columns = summary["columns"]
-    rows = [[row["measure"], *(_cell(row["cells"].get(model)) for model in columns[1:])] for row in summary["rows"]]
-    lines = ["| " + " | ".join(cells) + " |" for cells in [columns, ["---"] + ["---:"] * (len(columns) - 1), *rows]]
-    verdicts = [f"- {verdict}" for verdict in summary["verdicts"]]
-    return "\n".join([f"# {summary['title']}", "", *lines, "", *verdicts, "", f"[The report]({page.as_uri()})"])
-
-
-def _cell(cell: Mapping[str, Any] | None) -> str:
-    if cell is None or cell["value"] is None:
-        return "–"
-    compared = cell.get("compared")
-    change = f" ({compared['difference']:+.4g}, {compared['outcome']})" if compared else ""
-    return f"{cell['value']:.4g}{change}"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
+from domainlm import outcome, pipeline
+from domainlm.specs.project import load_run
+from flows import artifact
 from flows.stage import make_chosen, stage_task
 
 make = stage_task("evaluate")
@@ -19,6 +23,11 @@ def evaluate(
     """Evaluate all models of a run and compare them, or evaluate the one that is named.
 
     `spec`: path of a run spec. `workspace`: where stages are kept, by default the project's `workspace`.
-    `workers`: processes at work, by default one a core.
+    `workers`: processes at work, by default one a core. What the comparison says is the artifact `result`.
     """
-    return make_chosen("evaluate", make, spec, workspace, workers, model=model)
+    accounts = make_chosen("evaluate", make, spec, workspace, workers, model=model)
+    run = load_run(Path(spec))
+    finished = pipeline.done(run, pipeline.place(run, None if workspace is None else Path(workspace)))
+    if "compare" in finished:
+        artifact.result(outcome.summary(run, finished), None)
+    return accounts

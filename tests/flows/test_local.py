@@ -15,8 +15,10 @@ import psutil
 import pytest
 from huggingface_hub import ModelCard
 
-from domainlm import pipeline
+from domainlm import outcome, pipeline
+from domainlm.digest import canonical
 from domainlm.specs.project import load_run
+from flows import artifact
 
 from ..export.whole_card import check_whole
 
@@ -114,6 +116,18 @@ def test_a_run_that_is_ended_takes_its_server_and_all_its_processes_with_it(
         assert not alive
 
 
+@pytest.mark.usefixtures("finished")
+def test_what_an_evaluation_says_on_prefect_s_pages_is_what_the_report_says(project: Path) -> None:
+    run = load_run(project / SPEC)
+    made = pipeline.done(run, pipeline.place(run, None))
+    summary = outcome.summary(run, made)
+    assert json.loads(made["report"].only("summary").read_bytes()) == json.loads(canonical(summary))
+    lines = artifact.markdown(summary, None).splitlines()
+    assert lines[2] == "| measure | base | adapted |"
+    assert [line.split(" | ")[0] for line in lines[4:6]] == ["| bits per byte, general", "| bits per byte, legal"]
+    assert lines[-1].startswith("- ")
+
+
 def domainlm(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "domainlm", *arguments]
     return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=300)
@@ -159,6 +173,8 @@ def test_a_gate_that_is_not_passed_ends_the_run_with_3_after_its_table(
     assert said[1].startswith("not held: same gains 0.0000 bits per byte on legal against base")
     rows = json.loads(domainlm(project, "results", "--run", "judged", "--json").stdout)
     assert {row["model"]: row["gate"] for row in rows} == {"adapted": "passed", "same": "not passed"}
+    report = Path(judged.stdout.splitlines()[-1].removeprefix("Report: "))
+    assert "Gate: adapted passed; same did not pass" in report.read_text()
 
 
 @pytest.mark.usefixtures("judged")

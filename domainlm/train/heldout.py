@@ -42,7 +42,7 @@ def budget(spec: WatchSpec, *, num_steps: int, batch_rows: int, num_domains: int
     >>> budget(WatchSpec(), num_steps=1000, batch_rows=32, num_domains=2)
     Budget(steps=(0, 125, 250, 375, 500, 625, 750, 875, 1000), rows=71)
     >>> budget(WatchSpec(), num_steps=50, batch_rows=16, num_domains=2)
-    Budget(steps=(0, 12, 25, 38, 50), rows=3)
+    Budget(steps=(0, 7, 14, 21, 29, 36, 43, 50), rows=2)
     >>> budget(WatchSpec(), num_steps=5, batch_rows=8, num_domains=2).steps
     ()
     """

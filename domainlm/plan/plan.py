@@ -16,6 +16,7 @@ from domainlm.plan.models import REGISTRY, BaseModelSpec, registry
 from domainlm.plan.scaling import Verdict, gpu_hours, petaflop_s_days, verdict
 from domainlm.plan.shape import Shape, flops_per_token, from_architecture, from_folder
 from domainlm.specs.fit import origin_of
+from domainlm.specs.fit_vocabulary import num_tokens_here
 from domainlm.specs.project import Run
 from domainlm.specs.run import ModelSpec, RecipeSpec
 from domainlm.specs.uri import expanded
@@ -188,7 +189,10 @@ def _precision(recipe: RecipeSpec) -> Precision:
 
 
 def shape_of(run: Run, name: str) -> Shape:
-    """The shape of a model of the run. Raises SpecError for one of the hub that the registry does not have."""
+    """The shape of a model of the run, with the run's vocabulary where it learns another than its base has.
+
+    Raises SpecError for a model or tokenizer of the hub that is neither here nor in the registry.
+    """
     origin = origin_of(run.spec, name)
     assert origin is not None
     if origin.outside is None:
@@ -196,21 +200,37 @@ def shape_of(run: Run, name: str) -> Shape:
         assert architecture is not None
         return from_architecture(architecture, _vocab_size(run))
     if origin.outside.startswith("hf:"):
-        return _of_the_hub(run, origin.outside, f"models.{origin.model}.start")
-    return from_folder(run.root / expanded(origin.outside))
+        shape = _of_the_hub(run, origin.outside, f"models.{origin.model}.start")
+    else:
+        shape = from_folder(run.root / expanded(origin.outside))
+    extended, replaced = run.tokenizer.extend is not None, run.tokenizer.replaces is not None
+    if not (extended or replaced) or not _is_trained(run, name):
+        return shape
+    asked = _vocab_size(run)
+    # A base may have rows that no token has: new tokens take these first, and none is taken away.
+    return shape.with_vocabulary(max(asked, shape.vocab_size) if extended else asked)
+
+
+def _is_trained(run: Run, name: str) -> bool:
+    """Whether this run trains the model, or one that it goes on from."""
+    model = run.spec.models[name]
+    return model.mix is not None or (model.start in run.spec.models and _is_trained(run, model.start))
 
 
 def _vocab_size(run: Run) -> int:
     """Tokens of the run's tokenizer, as asked for: text may give a trained one fewer."""
-    if run.tokenizer.vocab_size is not None:
-        return run.tokenizer.vocab_size
-    pretrained = run.tokenizer.pretrained
-    assert pretrained is not None
-    if pretrained.startswith("hf:"):
-        return _of_the_hub(run, pretrained, "tokenizer").vocab_size
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(str(run.root / expanded(pretrained) / "tokenizer.json")).get_vocab_size()
+    spec = run.tokenizer
+    if spec.vocab_size is not None:
+        return spec.vocab_size
+    base = spec.pretrained or spec.extend
+    assert base is not None
+    found = num_tokens_here(base, run.root, spec.name, run.spec.name)
+    if found is None and base.startswith("hf:"):
+        found = _of_the_hub(run, base, "tokenizer").vocab_size  # its rows: as many as its tokens, or some more
+    if found is None:
+        want, fix = "a folder with the `tokenizer.json` of a model", f"put its tokenizer.json into {base}"
+        raise SpecError([Problem(file=str(run.path), line=0, column=0, key="tokenizer", got=base, want=want, fix=fix)])
+    return found + (spec.new_tokens or 0)
 
 
 def _of_the_hub(run: Run, uri: str, key: str) -> Shape:

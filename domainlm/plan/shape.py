@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,11 @@ class Shape:
     def root_parameters(self) -> int:
         """Embeddings, input and output: what belongs to no layer and is gathered with the root."""
         return self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
+
+    def with_vocabulary(self, vocab_size: int) -> Shape:
+        """The same with embeddings of `vocab_size` rows. An output's bias, a number a row, keeps its old size."""
+        rows = replace(self, vocab_size=vocab_size).root_parameters - self.root_parameters
+        return replace(self, vocab_size=vocab_size, num_parameters=self.num_parameters + rows)
 
     @property
     def layer_parameters(self) -> int:

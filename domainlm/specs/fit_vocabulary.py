@@ -47,6 +47,13 @@ def _files(root: Path, tokenizer: str, run: str | None = None) -> _Files:
     return _Files(root=root, revisions=held | (dict(load_lock(root, "run", run).revisions) if run else {}))
 
 
+def num_tokens_here(uri: str, root: Path, tokenizer: str, run: str) -> int | None:
+    """Tokens, special ones too, of a tokenizer that lies in a folder or in the cache at its locked revision, of the
+    spec `tokenizer` or `run`; None where it is not here."""
+    ids = vocabulary(_files(root, tokenizer, run).read(uri, "tokenizer.json"))
+    return 1 + max(ids.values()) if ids else None
+
+
 def check_pretrained(tokenizer: Reading[TokenizerSpec], root: Path, problems: Problems) -> None:
     """Add what a tokenizer spec names outside that is not there, or cannot be extended."""
     spec = tokenizer.spec

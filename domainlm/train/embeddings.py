@@ -58,8 +58,7 @@ def renew(
         made[1][_is_new(transfer)] = 0.0
     bias = getattr(model.get_output_embeddings(), "bias", None)
     made_bias = None if bias is None else rows(bias.detach()[:, None], transfer, "mean_of_all", None)[:, 0]
-    num_rows = max(had, transfer.vocab_size) if transfer.first_id else transfer.vocab_size
-    model.resize_token_embeddings(num_rows, mean_resizing=False)
+    model.resize_token_embeddings(transfer.num_rows(had), mean_resizing=False)
     ends = [model.get_input_embeddings(), model.get_output_embeddings()]
     new = slice(transfer.first_id, transfer.vocab_size)
     with torch.no_grad():

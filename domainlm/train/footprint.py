@@ -8,6 +8,7 @@ import torch
 
 from domainlm.plan import shape
 from domainlm.plan.memory import PRECISIONS, memory, strategy_of, with_8bit_adam
+from domainlm.tokens import transfer
 from domainlm.train import device
 from domainlm.train.config import TrainConfig
 from domainlm.train.parallel import Place
@@ -22,7 +23,10 @@ def shape_of(training: Training) -> shape.Shape:
 def _shape(config: TrainConfig) -> shape.Shape:
     if config.architecture is not None:
         return shape.from_architecture(config.architecture, int(done(config.tokens).facts["vocab_size"]))
-    return shape.from_folder(Path(config.start or ""))
+    found = shape.from_folder(Path(config.start or ""))
+    if config.transfer is None:
+        return found
+    return found.with_vocabulary(transfer.load(Path(config.transfer)).num_rows(found.vocab_size))
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -16,7 +16,8 @@ from domainlm.cli import app
 from domainlm.errors import SpecError
 from domainlm.plan import lecture, show
 from domainlm.plan.choice import choose
-from domainlm.plan.plan import Plan, plan, record
+from domainlm.plan.plan import Plan, plan, record, shape_of
+from domainlm.plan.shape import from_folder
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.project import Run, load_run
 from domainlm.specs.run import RunSpec
@@ -108,6 +109,68 @@ def test_a_model_of_the_hub_is_looked_up_and_an_unknown_one_is_refused_with_a_fi
     unknown = run_of(tmp_path, {"new": {"start": "hf:nobody/nothing", "mix": "half", "recipe": "all"}})
     with pytest.raises(SpecError, match=r"(?s)models.new.start.*add its facts to data_specs/models.yaml, under `hub"):
         plan(unknown)
+
+
+def base_in(folder: Path, *, rows: int) -> Path:
+    """A tied model of `rows` embeddings, with a tokenizer of 300 tokens, the last of them an added one."""
+    LlamaConfig(
+        vocab_size=rows,
+        hidden_size=64,
+        intermediate_size=160,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        tie_word_embeddings=True,
+    ).save_pretrained(folder)
+    model = {"type": "BPE", "vocab": {f"t{id_}": id_ for id_ in range(290)}, "merges": []}
+    (folder / "tokenizer.json").write_text(json.dumps({"model": model, "added_tokens": [{"id": 299, "content": "E"}]}))
+    return folder
+
+
+@pytest.mark.parametrize(("rows", "renewed"), [(300, 364), (320, 364), (512, 512)])
+def test_a_tokenizer_with_more_tokens_gives_the_models_that_learn_them_more_rows(tmp_path, rows, renewed):
+    base_in(tmp_path / "old", rows=rows)
+    models = {
+        "anew": {"architecture": LLAMA, "mix": "half", "recipe": "all"},
+        "old": {"start": "./old"},
+        "more": {"start": "old", "mix": "half", "recipe": "all"},
+        "still-more": {"start": "more", "mix": "half", "recipe": "all"},
+    }
+    run = run_of(tmp_path, models, tokenizer={"extend": "./old", "new_tokens": 64})
+    assert shape_of(run, "anew").vocab_size == 364
+    old, more = shape_of(run, "old"), shape_of(run, "more")
+    assert (old.vocab_size, more.vocab_size) == (rows, renewed)
+    assert more == from_folder(base_in(tmp_path / "wanted", rows=renewed))
+    assert [model.num_parameters for model in plan(run).models][1:] == [more.num_parameters] * 2
+
+
+def test_a_tokenizer_that_replaces_a_bases_gives_the_rows_that_it_has(tmp_path):
+    base_in(tmp_path / "old", rows=512)
+    asked = {"algorithm": "bpe", "vocab_size": 400, "replaces": "./old"}
+    run = run_of(tmp_path, {"new": {"start": "./old", "mix": "half", "recipe": "all"}}, tokenizer=asked)
+    assert shape_of(run, "new") == from_folder(base_in(tmp_path / "wanted", rows=400))
+
+
+def test_an_extended_tokenizer_of_the_hub_is_counted_in_the_cache_else_by_the_registry(tmp_path, monkeypatch):
+    revision, cache = "a" * 40, tmp_path / "cache"
+    specs = tmp_path / "data_specs"
+    (specs / "locks").mkdir(parents=True)
+    (specs / "models.yaml").write_bytes((ROOT / "data_specs" / "models.yaml").read_bytes())
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    models = {"anew": {"architecture": LLAMA, "mix": "half", "recipe": "all"}}
+
+    def size_of(base: str) -> int:
+        return shape_of(run_of(tmp_path, models, tokenizer={"extend": base, "new_tokens": 64}), "anew").vocab_size
+
+    smol = "hf:HuggingFaceTB/SmolLM2-135M"
+    assert size_of(smol) == 49_152 + 64
+    with pytest.raises(SpecError, match=r"(?s)tokenizer.*add its facts to data_specs/models.yaml, under `hub: no/one"):
+        size_of("hf:no/one")
+    with pytest.raises(SpecError, match=r"(?s)tokenizer.*put its tokenizer.json into ./nowhere"):
+        size_of("./nowhere")
+    base_in(cache / "models--HuggingFaceTB--SmolLM2-135M/snapshots" / revision, rows=300)
+    held = {"format": 1, "revisions": {smol: revision}, "files": {}, "installed": {}}
+    (specs / "locks" / "tokenizer-words.json").write_text(json.dumps(held))
+    assert size_of(smol) == 300 + 64
 
 
 def test_more_gpus_take_fewer_rows_each_and_at_last_one_micro_batch(tmp_path):

@@ -31,14 +31,16 @@ def section(tokenizer: Manifest, tokens: Manifest) -> Section:
         sentences=(_sentence(tokenizer, fertility), _encoder_sentence(tokens)),
         content=join(
             figure("tokenizer", "Fertility by domain", "Measured on held-out text."),
-            details("The numbers: fertility and tokens", _fertility_table(fertility), _token_table(tokens)),
+            details(
+                "The numbers: fertility and tokens", *_fertility_tables(tokenizer, fertility), _token_table(tokens)
+            ),
         ),
         charts={"tokenizer": {"kind": "tokenizer", "rows": rows}},
     )
 
 
 def _sentence(tokenizer: Manifest, fertility: Mapping[str, Mapping[str, float]]) -> str:
-    said = f"With {count(tokenizer.facts['vocab_size'])} tokens in the vocabulary, "
+    said = f"With {count(tokenizer.facts['vocab_size'])} tokens in the vocabulary{_extension(tokenizer)}, "
     bytes_per_token = {domain: v["bytes_per_token"] for domain, v in fertility.items() if v["bytes_per_token"]}
     if not bytes_per_token:
         return said + "no held-out text was there to measure its fertility on."
@@ -56,6 +58,14 @@ def _sentence(tokenizer: Manifest, fertility: Mapping[str, Mapping[str, float]])
     return said + f": the same bytes cost {percent(extra, 0)} more tokens in {worst}."
 
 
+def _extension(tokenizer: Manifest) -> str:
+    """What it has more than the base that it extends; nothing where it extends none."""
+    facts = tokenizer.facts
+    if "extends" not in facts:
+        return ""
+    return f" ({count(facts['base_vocab_size'])} of {facts['extends']} and {count(facts['new_tokens'])} new ones)"
+
+
 def _encoder_sentence(tokens: Manifest) -> str:
     encoder = tokens.facts["encoder"]
     if encoder["reason"] is not None:
@@ -64,13 +74,21 @@ def _encoder_sentence(tokens: Manifest) -> str:
     return f"The text was encoded by {encoder['name']}, which gave the very ids of tokenizers on {checked}."
 
 
-def _fertility_table(fertility: Mapping[str, Mapping[str, float]]) -> str:
+def _fertility_tables(tokenizer: Manifest, fertility: Mapping[str, Mapping[str, float]]) -> list[str]:
+    tables = [_fertility_table("Fertility on held-out text", fertility)]
+    if "base_fertility" in tokenizer.facts:
+        before = {domain: tokenizer.facts["base_fertility"][domain] for domain in fertility}
+        tables.append(_fertility_table(f"The same, by {tokenizer.facts['extends']} without the new tokens", before))
+    return tables
+
+
+def _fertility_table(caption: str, fertility: Mapping[str, Mapping[str, float]]) -> str:
     rows = [
         [domain, fixed(v["bytes_per_token"]), fixed(v["tokens_per_word"]), percent(v["words_kept_whole"])]
         for domain, v in fertility.items()
     ]
     header = ["domain", "bytes per token", "tokens per word", "words kept whole"]
-    return table("Fertility on held-out text", header, rows)
+    return table(caption, header, rows)
 
 
 def _token_table(tokens: Manifest) -> str:

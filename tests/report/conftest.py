@@ -53,6 +53,8 @@ class Sample:
     head: str = "Permission is hereby granted, free of charge, to any person obtaining a copy"
     num_steps: int = 365
     title: str = "Legal text, 51 / 49"
+    extends: str | None = None
+    """What the tokenizer extends by 96 tokens."""
 
 
 def stage(workspace: Path, kind: str, name: str, inputs: Mapping[str, str], do: Callable[[Path], Made]) -> Manifest:
@@ -144,6 +146,9 @@ def _tokenizer(sample: Sample, folder: Path) -> Made:
         for i, domain in enumerate(sample.domains)
     }
     facts = {"vocab_size": 4096, "end_token": "<|endoftext|>", "end_token_id": 0, "fertility": fertility}
+    if sample.extends is not None:
+        before = {domain: f | {"bytes_per_token": f["bytes_per_token"] - 0.5} for domain, f in fertility.items()}
+        facts |= {"extends": sample.extends, "base_vocab_size": 4000, "new_tokens": 96, "base_fertility": before}
     return Made(shards=(_file(folder, "tokenizer/tokenizer.json", "tokenizer", b"{}"),), facts=facts)
 
 

@@ -152,6 +152,18 @@ def test_the_curve_of_held_out_text_has_its_beginning_and_its_limit_and_a_senten
     assert "pure forgot too much of general: +0.559 bits per byte after 365 steps, where +0.100 was allowed." in text
 
 
+def test_a_tokenizer_that_extends_another_names_it_and_shows_both(report_of: ReportOf) -> None:
+    alone, extended = report_of("alone").page, report_of("extended", extends="hf:owner/<base>").page
+    said = (
+        "With 4,096 tokens in the vocabulary (4,000 of hf:owner/&lt;base&gt; and 96 new ones), a token holds 3.91 bytes"
+    )
+    assert said in extended
+    assert "The same, by hf:owner/&lt;base&gt; without the new tokens" in extended
+    assert "<td>3.410</td>" in extended.replace(' class="number"', "")
+    assert "With 4,096 tokens in the vocabulary, a token holds" in alone
+    assert "without the new tokens" not in alone
+
+
 def test_every_picture_has_a_place_a_title_and_data(report_of: ReportOf) -> None:
     report = report_of()
     parsed = Parsed(report.page)

@@ -177,7 +177,7 @@ def test_forgetting_without_held_out_text_or_without_time_is_refused(tokenizer: 
     with pytest.raises(StageError, match=r"general has none: write `heldout_share: 0.02` in data_specs/domains/gen"):
         prepared(tokenizer, tmp_path, {"law": ["t3"]}, forgetting=FORGETTING)
     tight = {"forgetting": FORGETTING, "time_share": 0.001}
-    with pytest.raises(StageError, match=r"in `time_share: 0.001`: write `time_share: 0.0025` in `watch`"):
+    with pytest.raises(StageError, match=r"in `time_share: 0.001`: write `time_share: 0.0038` in `watch`"):
         prepared(tokenizer, tmp_path, {"general": ["t3"]}, **tight)
     assert prepared(tokenizer, tmp_path, {"general": ["t3"]}, **(tight | {"time_share": 0.0026}))["steps"]
 

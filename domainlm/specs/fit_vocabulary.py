@@ -83,7 +83,7 @@ def check_vocabulary(
     for name, model in spec.models.items():
         start = model.start
         outside = start is not None and start not in spec.models and is_outside(start)
-        _check_new_rows(run, tokens, name, model, files, problems, outside=outside)
+        _check_new_rows(run, tokens, name, model, files, problems)
         if start is None or not outside:
             continue
         if tokens.outside is None:
@@ -125,6 +125,15 @@ def _difference(outside: str, start: str, files: _Files) -> tuple[str, str] | tu
     return ()
 
 
+def _untrained(spec: RunSpec, model: ModelSpec) -> str | None:
+    """What from outside a model begins with as it was published; None where this run makes or trains it before."""
+    start, seen = model.start, set()
+    while start in spec.models and start not in seen and spec.models[start].mix is None:
+        seen.add(start)
+        start = spec.models[start].start
+    return start if start is not None and start not in spec.models and is_outside(start) else None
+
+
 def _check_new_rows(
     run: Reading[RunSpec],
     tokens: TokenizerSpec,
@@ -132,19 +141,18 @@ def _check_new_rows(
     model: ModelSpec,
     files: _Files,
     problems: Problems,
-    *,
-    outside: bool,
 ) -> None:
     spec = run.spec
     assert spec is not None
-    renewed = outside and (tokens.extend or tokens.replaces) is not None
+    origin = _untrained(spec, model)
+    renewed = origin is not None and (tokens.extend or tokens.replaces) is not None
     key = ("models", name, "new_rows")
     if model.new_rows is not None and not renewed:
         want = f"nothing: {name} begins with all the tokens of {tokens.name}"
         problems.add(run, key, got=model.new_rows, want=want, fix="delete `new_rows`")
-    tied = files.read(model.start or "", "config.json").get("tie_word_embeddings") if renewed else None
+    tied = files.read(origin or "", "config.json").get("tie_word_embeddings") if renewed else None
     if model.new_rows == "zero_output" and tied is True:
-        want = f"another: {model.start} has one matrix for input and output"
+        want = f"another: {origin} has one matrix for input and output"
         problems.add(run, key, got="zero_output", want=want, fix="write `new_rows: mean_of_all`")
     recipe = spec.recipes.get(model.recipe or "")
     if renewed and recipe is not None and recipe.lora is not None:

@@ -202,6 +202,18 @@ def test_zero_output_rows_are_refused_where_the_model_is_known_to_have_none(edit
     assert problems_of(RUN) == ()
 
 
+def test_a_model_from_outside_that_the_run_has_a_name_for_is_checked_as_it_is(edit, problems_of, project) -> None:
+    _model(project / "base", vocab_size=260, tie_word_embeddings=True)
+    _tokenizer(project / "base")
+    _extended(edit, "published", "./base", "    new_rows: zero_output\n")
+    edit("runs/trial", "models:\n", "models:\n  published: {start: ./base}\n")
+    assert [(p.key, p.fix) for p in problems_of(RUN)] == [
+        ("models.adapted.new_rows", "write `new_rows: mean_of_all`"),
+    ]
+    edit("runs/trial", "zero_output", "focus")
+    assert problems_of(RUN) == ()
+
+
 def test_adapters_are_refused_where_new_tokens_have_to_learn(edit, problems_of, project: Path) -> None:
     _model(project / "base", vocab_size=260)
     _tokenizer(project / "base")

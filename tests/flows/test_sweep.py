@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,10 +42,11 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was_and_recommends_a_share(
     (tmp_path / SWEEP).parent.mkdir()
     (tmp_path / SWEEP).write_text(TEXT, encoding="utf-8")
     pipe = subprocess.PIPE
-    with subprocess.Popen(COMMAND, cwd=tmp_path, env=environment(), stderr=pipe, stdout=pipe, text=True) as running:
-        assert running.stderr is not None
+    command = [*COMMAND, "--progress", "json"]  # A line whenever something changes.
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=pipe, stdout=pipe, text=True) as running:
+        assert running.stdout is not None
         # Two at once, on two slots.
-        assert any("now " in line and "train/base-0-2k, train/base-0.3-2k" in line for line in running.stderr)
+        assert any(re.search(r"\"now\":.*train/base-[\d.]+-2k, train/base-[\d.]+-2k", line) for line in running.stdout)
         processes = psutil.Process(running.pid).children(recursive=True)
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) != 0

@@ -51,10 +51,7 @@ def summary(run: Run, finished: Mapping[str, Manifest]) -> dict[str, Any]:
     """What the comparison of a run's models says, as the report's `summary.json` has it; no report is needed."""
     from domainlm.report import scores, table
 
-    evaluations, mixes = (
-        {name: finished[f"{kind}/{name}"] for name in run.spec.models if f"{kind}/{name}" in finished}
-        for kind in ("evaluate", "mix")
-    )
+    evaluations, mixes = (pipeline.by_model(run, finished, kind) for kind in ("evaluate", "mix"))
     read = scores.read_scores(run.spec.model_dump(mode="json"), evaluations, finished["compare"], mixes)
     return table.summary(run.spec.title or run.spec.name, read)
 
@@ -81,16 +78,13 @@ def record(run: Run, finished: Mapping[str, Manifest], store: Path) -> str:
         if stage.kind in MEASURED and stage.id not in finished:
             raise StageError(f"{stage.id} of {run.path} is not made yet: domainlm {stage.command} {run.path}")
 
-    def by_model(kind: str) -> dict[str, Manifest]:
-        return {name: finished[f"{kind}/{name}"] for name in run.spec.models if f"{kind}/{name}" in finished}
-
     ended = Finished(
         spec=run.spec.model_dump(mode="json"),
         corpus=finished["corpus"],
         tokenizer=finished["tokenizer"],
-        mixes=by_model("mix"),
-        trainings=by_model("train"),
-        evaluations=by_model("evaluate"),
+        mixes=pipeline.by_model(run, finished, "mix"),
+        trainings=pipeline.by_model(run, finished, "train"),
+        evaluations=pipeline.by_model(run, finished, "evaluate"),
         comparison=finished["compare"],
         stages=[
             finished[stage.id] for stage in pipeline.stages(run) if stage.id in finished and stage.kind != "report"

@@ -377,6 +377,11 @@ def pairs(run: Run) -> list[tuple[str, str]]:
     return [(model.start, name) for name, model in models.items() if model.start in models and model.start]
 
 
+def by_model(run: Run, finished: Finished, kind: str) -> dict[str, Manifest]:
+    """The finished stages of a kind that is about models (`mix`, `train`, `evaluate`), by model in the spec's order."""
+    return {name: finished[f"{kind}/{name}"] for name in run.spec.models if f"{kind}/{name}" in finished}
+
+
 def _outside(start: str | None, run: Run) -> dict[str, str]:
     """Digest of a model or tokenizer that the run does not make: of its files, or of the revision that is locked."""
     if start is None or start in run.spec.models:
@@ -568,9 +573,6 @@ def _compare(run: Run, stage: Stage, finished: Finished, folder: Path, workers: 
 def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: int) -> Made:
     from domainlm.report.page import build
 
-    def by_model(kind: str) -> dict[str, Manifest]:
-        return {name: finished[f"{kind}/{name}"] for name in run.spec.models if f"{kind}/{name}" in finished}
-
     return build(
         run.spec.title or run.spec.name,
         run.spec.model_dump(mode="json"),
@@ -578,9 +580,9 @@ def _report(run: Run, stage: Stage, finished: Finished, folder: Path, workers: i
         corpus=finished["corpus"],
         tokenizer=finished["tokenizer"],
         tokens=finished["tokens"],
-        mixes=by_model("mix"),
-        trainings=by_model("train"),
-        evaluations=by_model("evaluate"),
+        mixes=by_model(run, finished, "mix"),
+        trainings=by_model(run, finished, "train"),
+        evaluations=by_model(run, finished, "evaluate"),
         comparison=finished["compare"],
         checks=_checks(run, finished["compare"]),
         folder=folder,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +15,17 @@ from domainlm.dashboard.server import Server
 from domainlm.results import files
 from tests.dashboard.conftest import StoreOf
 from tests.report.conftest import EVIL
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+from tests.window import Window
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
-
-
-class Shown:
-    """A page in a window, with what the console said and what it asked for."""
+class Shown(Window):
+    """The dashboard opened in a window, and drawn."""
 
     def __init__(self, browser: Any, url: str, width: int = 1280, scheme: str = "light"):
-        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        super().__init__(browser, width, scheme)
         self.page.set_default_timeout(60_000)
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(url)
         self.page.wait_for_selector("#plane svg, #empty:not([hidden])")
-
-    def __enter__(self) -> Shown:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.page.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.report.conftest import EVIL, Report, ReportOf
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+from tests.window import Window
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
-
-
-class Shown:
-    """A report opened in a window, with what the console said and what the page tried to fetch."""
+class Shown(Window):
+    """A report opened in a window."""
 
     def __init__(self, browser: Any, report: Report, width: int = 1280, scheme: str = "light"):
-        self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.said: list[str] = []
-        self.fetched: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.fetched.append(request.url))
+        super().__init__(browser, width, scheme)
         self.page.goto((report.folder / "report.html").as_uri())
-
-    def __enter__(self) -> Shown:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -47,7 +23,7 @@ class Shown:
 def test_pictures_are_drawn_and_nothing_overflows(browser: Any, report_of: ReportOf, width: int, scheme: str) -> None:
     with Shown(browser, report_of(), width, scheme) as shown:
         page = shown.page
-        assert shown.said == [] and len(shown.fetched) == 1
+        assert shown.said == [] and len(shown.asked) == 1
         charts = page.locator(".chart").count()
         assert charts == page.locator(".chart:has(svg)").count() == 14
         assert page.locator(".chart svg circle").count() > 10 and page.locator(".chart svg path").count() > 20

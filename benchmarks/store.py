@@ -46,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "results"
         begin_s, added_ms = time.process_time(), []
-        # What is joined by itself at every 256 runs is brought in so; the last runs are added one by one.
+        # What is joined by itself at every `JOIN_FROM` runs is brought in so; the last runs are added one by one.
         single = min(num_runs, SINGLE)
         for first in range(0, num_runs - single, files.JOIN_FROM):
             files.add_many(folder, dict(map(rows, range(first, min(first + files.JOIN_FROM, num_runs - single)))))

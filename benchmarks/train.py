@@ -27,14 +27,12 @@ from rich.table import Table
 from domainlm.manifest import Manifest
 from domainlm.mix.budget import build
 from domainlm.plan import shape
+from domainlm.plan.devices import DEVICES
 from domainlm.records import Shard
 from domainlm.specs.architecture import ArchitectureSpec
 from domainlm.specs.mix import MixSpec
 from domainlm.tokens.shards import ShardWriter, ends_path, token_dtype
 from domainlm.train import device, metrics
-
-H100_PEAK_FLOPS = 989e12
-"""Dense bf16, as published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +214,7 @@ def main() -> None:
         told = {}
         for side, found in sides.items():
             if found is not None:
-                peak = H100_PEAK_FLOPS if on_gpu else metrics.peak_flops(
+                peak = DEVICES["H100"].peak_flops if on_gpu else metrics.peak_flops(
                     torch.device("cpu"), "bf16", 1
                 )  # fmt: skip
                 told[side] = found | {"mfu": found["tokens_per_s"] * each / peak}

@@ -20,7 +20,7 @@ from domainlm.specs.project import Run, kind_at, load_run, load_tokenizer
 from domainlm.specs.run import RunSpec
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.tokens.fertility import SAMPLE_BYTES, heldout
-from domainlm.tokens.tokenizer import FILE_NAME, FOLDER, load, load_folder
+from domainlm.tokens.tokenizer import FILE_NAME, FOLDER, load, load_folder, of_json
 
 TERMS = "data_specs/terms"
 DEFAULT_MODEL = "smollm2-1.7b"
@@ -78,11 +78,7 @@ def _of_the_hub(name: str) -> Tokenizer:
         raise DataError(f"tokenizer hf:{name}: {error}") from error
     if found is None or not found.is_fast:
         raise DataError(f"tokenizer hf:{name}: it has no {FILE_NAME}")
-    tokenizer = Tokenizer.from_str(found.backend_tokenizer.to_str())
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True
-    return tokenizer
+    return of_json(found.backend_tokenizer.to_str())
 
 
 def texts(run: Run | None, given: Sequence[str], workspace: Path | None) -> dict[str, list[list[str]]]:

@@ -9,14 +9,7 @@ from rich.text import Text
 
 from domainlm.plan.memory import RULE_OF_THUMB, rule_of_thumb
 from domainlm.plan.numbers import PI, stored
-from domainlm.plan.scaling import (
-    CHINCHILLA,
-    LITERATURE,
-    REPLICATION,
-    kaplan_optimum,
-    petaflop_s_days,
-    rule_optimum,
-)
+from domainlm.plan.scaling import LAWS, LITERATURE, petaflop_s_days
 from domainlm.plan.wording import count, figure, table
 
 
@@ -59,22 +52,16 @@ def _tokens() -> RenderableType:
 
 
 def _laws() -> RenderableType:
-    laws = {
-        "Kaplan": kaplan_optimum,
-        "20 a\nparameter": rule_optimum,
-        "para-\nmetric": CHINCHILLA.optimum,
-        "fitted\nanew": REPLICATION.optimum,
-    }
     rows = (
         (
             m.name,
             figure(petaflop_s_days(m.flops)),
-            *("\n".join(count(amount) for amount in law(m.flops)) for law in laws.values()),
+            *("\n".join(count(amount) for amount in law(m.flops)) for law in LAWS),
             f"{count(m.num_parameters)}\n{count(m.num_tokens)}",
         )
         for m in LITERATURE
     )
-    columns = ("compute of", "pflop/s-\ndays", *laws, "actual")
+    columns = ("compute of", "pflop/s-\ndays", "Kaplan", "20 a\nparameter", "para-\nmetric", "fitted\nanew", "actual")
     return table("The same compute by each law: parameters, and tokens under them", columns, rows)
 
 

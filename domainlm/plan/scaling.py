@@ -153,6 +153,10 @@ def _before(num_parameters: int, num_tokens: int, tokens_before: int | None) -> 
     )
 
 
+LAWS = (kaplan_optimum, rule_optimum, CHINCHILLA.optimum, REPLICATION.optimum)
+"""(parameters, tokens) that are best for so many FLOPs: Kaplan, 20 tokens a parameter, parametric fit, fitted anew."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trained:
     """A model of the literature and what it was trained on."""

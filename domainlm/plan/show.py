@@ -12,7 +12,7 @@ from domainlm.plan.choice import Choice
 from domainlm.plan.memory import in_recipe
 from domainlm.plan.models import Candidate
 from domainlm.plan.plan import ModelPlan, Plan
-from domainlm.plan.scaling import CHINCHILLA, REPLICATION, kaplan_optimum, rule_optimum
+from domainlm.plan.scaling import LAWS
 from domainlm.plan.wording import count, duration, figure, money, table
 
 
@@ -102,10 +102,7 @@ def laws(models: Sequence[ModelPlan]) -> Iterator[RenderableType]:
         (
             model.model,
             f"{count(model.num_parameters)}\n{count(model.num_tokens)}",
-            *(
-                "\n".join(count(amount) for amount in law(model.flops))
-                for law in (kaplan_optimum, rule_optimum, CHINCHILLA.optimum, REPLICATION.optimum)
-            ),
+            *("\n".join(count(amount) for amount in law(model.flops)) for law in LAWS),
         )
         for model in models
         if model.start is None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,16 +68,15 @@ def learn(
     """
     cut = _cut(spec, samples, num_pieces, folder)
     each(learn_chunk, cut, is_done, folder / "logs")
-    by_domain: dict[str, list[tuple[int, pa.Table]]] = defaultdict(list)
-    for domain in samples:
-        of = ((chunk.num_bytes, pq.read_table(chunk.model)) for chunk in cut if chunk.domain == domain)
-        by_domain[domain] = [_folded(of)]
-    num_bytes, whole = _folded(part for parts in by_domain.values() for part in parts if part[0])
-    counts = whole.column("prob").to_numpy()
-    pieces = whole.column("piece").combine_chunks()
+    of_domains = [
+        _folded((chunk.num_bytes, pq.read_table(chunk.model)) for chunk in cut if chunk.domain == domain)
+        for domain in samples
+    ]
+    num_bytes, whole = _folded(model for model in of_domains if model[0])
+    counts, pieces = whole.column("prob").to_numpy(), whole.column("piece").to_pylist()
     # How many tokens the whole sample would be: its bytes by the mean length of a token.
-    num_tokens = num_bytes / float((counts * [len(piece) for piece in pieces.to_pylist()]).sum())
-    return unigram.pruned(pieces.to_pylist(), counts * num_tokens, num_pieces), len(cut)
+    num_tokens = num_bytes / float((counts * [len(piece) for piece in pieces]).sum())
+    return unigram.pruned(pieces, counts * num_tokens, num_pieces), len(cut)
 
 
 def learn_chunk(chunk: Chunk) -> None:

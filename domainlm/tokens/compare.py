@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +77,7 @@ def compare(
     found = []
     for name, tokenizer in tokenizers.items():
         size = vocab_size(tokenizer)
-        own = with_vocabulary(shape, size)
+        own = shape.with_vocabulary(size)
         per_token = flops_per_token(own, sequence_tokens)
         vocab = tokenizer.get_vocab()
         fits = [fit(tokenizer, domain, batches, terms.get(domain, ()), per_token) for domain, batches in texts.items()]
@@ -132,10 +132,3 @@ def renyi_efficiency(tokens_V: npt.NDArray[np.int64], alpha: float = RENYI_ALPHA
         return 0.0
     shares = tokens_V[tokens_V > 0] / total
     return float(np.log(np.sum(shares**alpha)) / (1 - alpha) / math.log(tokens_V.size))
-
-
-def with_vocabulary(shape: Shape, size: int) -> Shape:
-    """The same model with another number of tokens."""
-    tables = 1 if shape.tied_embeddings else 2
-    changed = (size - shape.vocab_size) * shape.hidden_size * tables
-    return replace(shape, vocab_size=size, num_parameters=shape.num_parameters + changed)

@@ -257,7 +257,7 @@ def _piece_end(data, i, end, cuts):
 def fill_pairs(pairs, keys, into):
     mask = np.uint64(pairs.shape[0] - 1)
     for rank in range(keys.size):
-        slot = _pair_slot(keys[rank], mask)
+        slot = slot_of(keys[rank], mask)
         # Of a pair named twice the last rank holds, as in a map that is filled in this order.
         while pairs[slot, 0] != NO_PAIR and pairs[slot, 0] != keys[rank]:
             slot = (slot + np.uint64(1)) & mask
@@ -266,9 +266,9 @@ def fill_pairs(pairs, keys, into):
 
 
 @numba.njit(nogil=True, cache=True)
-def _pair_slot(key, mask):
-    key = key * _FACTOR
-    return (key ^ (key >> np.uint64(32))) & mask
+def slot_of(key, mask):
+    mixed = np.uint64(key) * _FACTOR
+    return (mixed ^ (mixed >> np.uint64(32))) & mask
 
 
 @numba.njit(nogil=True, cache=True)
@@ -276,7 +276,7 @@ def _merge_of(pairs, left, right):
     """Rank (high half) and token (low half) of a pair; NO_PAIR where it is never merged."""
     key = (np.uint64(left) << np.uint64(32)) | np.uint64(right)
     mask = np.uint64(pairs.shape[0] - 1)
-    slot = _pair_slot(key, mask)
+    slot = slot_of(key, mask)
     while True:
         found = pairs[slot, 0]
         if found == key:

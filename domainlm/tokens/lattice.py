@@ -10,7 +10,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+from domainlm.tokens.kernel import slot_of
+
 _BY_CHANCE = 4.0
 """Uses of a piece that are not counted for it: other text has fewer of what stands in this one a few times. It is worth
 1 to 3% of bytes per token on held-out text: docs/log.md."""
@@ -38,7 +39,7 @@ def trie(text, places, lengths):
         slot = np.uint64(0)
         for i in range(places[p], places[p] + lengths[p]):
             key = node << 8 | np.int64(text[i])
-            slot = _slot(key, mask)
+            slot = slot_of(key, mask)
             while edges[slot, 0] != -1 and edges[slot, 0] != key:
                 slot = (slot + np.uint64(1)) & mask
             if edges[slot, 0] == -1:
@@ -50,17 +51,11 @@ def trie(text, places, lengths):
 
 
 @numba.njit(nogil=True, cache=True)
-def _slot(key, mask):
-    mixed = np.uint64(key) * _FACTOR
-    return (mixed ^ (mixed >> np.uint64(32))) & mask
-
-
-@numba.njit(nogil=True, cache=True)
 def _edge(edges, node, byte):
     """The node behind `node` by `byte` and the piece that ends there, as `trie` has them; -1: there is none."""
     key = node << 8 | np.int64(byte)
     mask = np.uint64(edges.shape[0] - 1)
-    slot = _slot(key, mask)
+    slot = slot_of(key, mask)
     while edges[slot, 0] != key:
         if edges[slot, 0] == -1:
             return np.int64(-1)

@@ -14,12 +14,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from domainlm.tokens.kernel import slot_of
 from domainlm.tokens.words import Counted
 
 MAX_BYTES = 32
 """Of a token. sentencepiece's limit is 16 characters, which several words in one token often pass."""
 _MIN_COUNT = 2
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Seeds(NamedTuple):
@@ -79,7 +79,7 @@ def _longer(text, offsets, counts, ids_P, length):
                 continue
             key = np.int64(ids_P[i]) << 8 | np.int64(text[i + length - 1])
             mask = np.uint64(table.size - 1)
-            slot = _slot(key, mask)
+            slot = slot_of(key, mask)
             while table[slot] >= 0 and keys[table[slot]] != key:
                 slot = (slot + np.uint64(1)) & mask
             if table[slot] < 0:
@@ -92,7 +92,7 @@ def _longer(text, offsets, counts, ids_P, length):
                     shorter = wider
                     table = _table(keys, num, 2 * room)
                     mask = np.uint64(table.size - 1)
-                    slot = _slot(key, mask)
+                    slot = slot_of(key, mask)
                     while table[slot] >= 0:
                         slot = (slot + np.uint64(1)) & mask
                 table[slot] = num
@@ -103,12 +103,6 @@ def _longer(text, offsets, counts, ids_P, length):
             # The place behind still has the shorter one's number, which is all that is asked of it.
             ids_P[i] = table[slot]
     return places[:num].copy(), totals[:num].copy(), shorter[:num].copy()
-
-
-@numba.njit(nogil=True, cache=True)
-def _slot(key, mask):
-    mixed = np.uint64(key) * _FACTOR
-    return (mixed ^ (mixed >> np.uint64(32))) & mask
 
 
 @numba.njit(nogil=True, cache=True)
@@ -123,7 +117,7 @@ def _table(keys, num, size):
     table = np.full(size, -1, np.int32)
     mask = np.uint64(size - 1)
     for n in range(num):
-        slot = _slot(keys[n], mask)
+        slot = slot_of(keys[n], mask)
         while table[slot] >= 0:
             slot = (slot + np.uint64(1)) & mask
         table[slot] = n

@@ -30,9 +30,14 @@ def load_folder(folder: Path) -> Tokenizer:
     if not path.is_file():
         raise DataError(f"{folder} has no {FILE_NAME}")
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        return of_json(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises nothing narrower
         raise DataError(f"{path} is no tokenizer: {error}") from error
+
+
+def of_json(text: str) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`, without truncation or padding; raises what `tokenizers` does."""
+    tokenizer = Tokenizer.from_str(text)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     # Not a part of the file: a document that spells out `<|endoftext|>` must not end there.

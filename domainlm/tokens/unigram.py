@@ -75,20 +75,22 @@ def pruned(pieces: list[bytes], counts: npt.NDArray[np.float64], num_pieces: int
     single = np.array([len(piece) == 1 for piece in pieces])
     order = np.lexsort((np.arange(len(pieces)), ~single))
     held, uses = [pieces[place] for place in order], np.maximum(counts[order], _LEAST_COUNT)
+    built, text, offsets = _trie(held)
     while len(held) > num_pieces:
-        text, offsets = _joined(held)
-        lengths = np.diff(offsets)
-        built = lattice.trie(text, offsets[:-1], lengths)
-        lost = lattice.losses(built, np.log(uses / uses.sum()), uses, text, offsets[:-1], lengths)
+        lost = lattice.losses(built, np.log(uses / uses.sum()), uses, text, offsets[:-1], np.diff(offsets))
         kept = np.zeros(lost.size, np.bool_)
         kept[np.lexsort((-uses, -lost))[: max(num_pieces, int(lost.size * _KEPT_SHARE))]] = True
         gone = [piece for piece, stays in zip(held, kept, strict=True) if not stays]
         gone_uses = np.rint(uses[~kept]).astype(np.int64)
         held, uses = [piece for piece, stays in zip(held, kept, strict=True) if stays], uses[kept]
-        text, offsets = _joined(held)
-        built = lattice.trie(text, offsets[:-1], np.diff(offsets))
+        built, text, offsets = _trie(held)
         uses = uses + lattice.best(built, np.log(uses / uses.sum()), *_joined(gone), gone_uses, MAX_BYTES)
     return list(zip(held, np.log(uses / uses.sum()).tolist(), strict=True))
+
+
+def _trie(pieces: list[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    text, offsets = _joined(pieces)
+    return lattice.trie(text, offsets[:-1], np.diff(offsets)), text, offsets
 
 
 def _joined(pieces: list[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from domainlm.plan.shape import Shape, flops_per_token
 from domainlm.tokens.advice import advice
-from domainlm.tokens.compare import Compared, Fit, compare, hit_rate, with_vocabulary
+from domainlm.tokens.compare import Compared, Fit, compare, hit_rate
 from domainlm.tokens.picture import draw
 
 SHAPE = Shape(
@@ -55,8 +55,8 @@ def test_a_term_is_hit_where_none_of_its_words_is_cut():
 
 
 def test_a_vocabulary_adds_a_row_to_one_table_where_they_are_tied_and_to_two_where_not():
-    assert with_vocabulary(SHAPE, 7).num_parameters == 1120
-    assert with_vocabulary(replace(SHAPE, tied_embeddings=False), 7).num_parameters == 1140
+    assert SHAPE.with_vocabulary(7).num_parameters == 1120
+    assert replace(SHAPE, tied_embeddings=False).with_vocabulary(7).num_parameters == 1140
 
 
 def compared(

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,9 +152,10 @@ def _origin(run: Run, start: str | None) -> str | None:
 def done(run: Run, workspace: Path, *, kinds: Collection[str] | None = None) -> dict[str, Manifest]:
     """Manifests of the stages that are finished for this very spec, code and input, by stage id; only of `kinds`."""
     finished: dict[str, Manifest] = {}
+    evals = cache(partial(_evals, run))
     for stage in stages(run):
         if (kinds is None or stage.kind in kinds) and all(need in finished for need in stage.needs):
-            made = manifest.read(request(run, stage, finished).folder(workspace))
+            made = manifest.read(request(run, stage, finished, evals).folder(workspace))
             if made is not None:
                 finished[stage.id] = made
     return finished
@@ -252,9 +253,12 @@ def account(stage_id: str, finished: Manifest, *, made: bool) -> dict[str, Any]:
     }
 
 
-def request(run: Run, stage: Stage, finished: Finished) -> Request:
-    """What is asked of a stage, its key included; the stages that it needs must be in `finished`."""
-    spec, outside = _asked(run, stage)
+def request(run: Run, stage: Stage, finished: Finished, evals: Callable[[], str] | None = None) -> Request:
+    """What is asked of a stage, its key included; the stages that it needs must be in `finished`.
+
+    `evals` is asked for the digest of the tasks where an evaluation needs it, instead of reading them anew.
+    """
+    spec, outside = _asked(run, stage, evals or partial(_evals, run))
     return Request(
         stage=stage.kind,
         name=stage.about or (run.sweep.name if run.sweep is not None and stage.kind == "sweep" else run.spec.name),
@@ -285,7 +289,7 @@ def _seed(run: Run, stage: Stage) -> int:
     return seed_for(run.spec.seed, stage.id)
 
 
-def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
+def _asked(run: Run, stage: Stage, evals: Callable[[], str]) -> tuple[Any, dict[str, str]]:
     """The part of the spec that decides what a stage makes, and digests of what it reads from outside the workspace."""
     spec = run.spec
     match stage.kind:
@@ -332,7 +336,7 @@ def _asked(run: Run, stage: Stage) -> tuple[Any, dict[str, str]]:
         case "evaluate":
             # What is asked of it is in its files; where the folder of data lies is not.
             asked = spec.evaluate.model_copy(update={"data": None})
-            return asked, _outside(_origin(run, stage.model), run) | {"evals": _evals(run)}
+            return asked, _outside(_origin(run, stage.model), run) | {"evals": evals()}
         case "compare":
             return {"pairs": pairs(run), "bootstrap_samples": spec.evaluate.bootstrap_samples}, {}
         case "sweep":
@@ -552,7 +556,8 @@ def _evaluate(run: Run, stage: Stage, finished: Finished, folder: Path, workers:
         data=data_folder(run.spec.evaluate, run.root),
         decontaminate=run.spec.corpus.decontaminate or Decontaminate(),
         seed=_seed(run, stage),
-        key=_model_key(request(run, stage, finished)),
+        # Without the tasks, which are no part of it.
+        key=_model_key(request(run, stage, finished, lambda: "")),
     )
     return evaluate(asked, folder, folder.parent / "parts")
 

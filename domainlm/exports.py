@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from domainlm import manifest, pipeline
-from domainlm.digest import code_digest, digest, file_digest, library_versions, seed_for
+from domainlm.digest import code_digest, digest, file_digest, library_versions
 from domainlm.errors import SpecError, StageError
+from domainlm.evaluate.watch import turn
 from domainlm.export import stage
 from domainlm.export.about import about
 from domainlm.export.foreign import card as foreign_card
@@ -155,8 +156,7 @@ def _texts(corpus: Manifest, docs_per_source: int) -> dict[str, Sequence[str]]:
     texts: dict[str, list[str]] = {}
     for shard in corpus.files("text", split="heldout"):
         table = pq.read_table(corpus.path(shard), columns=["id", "text"])
-        place = (shard.domain, shard.source)
         rows = [row for row in zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True) if row[1]]
-        rows.sort(key=lambda row, place=place: seed_for(0, "heldout", *place, row[0]))
+        rows.sort(key=lambda row, shard=shard: turn(shard, row[0]))
         texts.setdefault(shard.domain, []).extend(text for _, text in rows[:docs_per_source])
     return {domain: found for domain, found in texts.items() if found}

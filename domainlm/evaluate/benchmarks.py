@@ -12,12 +12,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from domainlm.corpus.benchmark import Benchmark
-from domainlm.digest import digest, file_digest
+from domainlm.digest import digest, file_digest, known_digest
 from domainlm.evaluate import local
 from domainlm.evaluate.local import Record
 from domainlm.specs import tasks
@@ -145,12 +144,7 @@ def _settings(task: Task, keys: Sequence[str] | None) -> Any:
 
 
 def _digests(source: Source) -> dict[str, str]:
-    return {name: _file_digest(file, file.stat().st_mtime_ns) for name, file in source.files.items()}
-
-
-@lru_cache(maxsize=256)
-def _file_digest(file: Path, modified_ns: int) -> str:
-    return file_digest(file)
+    return {name: known_digest(file) for name, file in source.files.items()}
 
 
 def _fields(record: Record, templates: Sequence[Any], config: Mapping[str, Any]) -> list[str]:

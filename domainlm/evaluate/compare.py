@@ -41,7 +41,8 @@ def compare(
 
     Raises DataError where two models were scored on different documents or items.
     """
-    columns = {name: columns_of(evaluations[name]) for pair in pairs for name in pair}
+    names = dict.fromkeys(name for pair in pairs for name in pair)
+    columns = {name: columns_of(evaluations[name]) for name in names}
     rows: list[dict[str, Any]] = []
     exchanged: list[dict[str, Any]] = []
     one_sided = {}

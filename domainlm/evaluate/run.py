@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from domainlm.digest import digest, file_digest, library_versions, seed_for
+from domainlm.digest import digest, file_digest, library_versions
 from domainlm.errors import StageError
 from domainlm.evaluate import (
     benchmarks,
@@ -24,6 +24,7 @@ from domainlm.evaluate import (
     store,
     subject,
 )
+from domainlm.evaluate.watch import turn
 from domainlm.manifest import Made, Manifest, shard_of, write_atomically
 from domainlm.progress import tell
 from domainlm.records import Shard
@@ -118,7 +119,8 @@ def _tasks(
         path.relative_to(asked.evals).as_posix(): file_digest(path)
         for path in prepare.support(sorted({task.suite for task in chosen}), asked.evals)
     }
-    keys = {one.task.name: digest([one.digest(), beside, limit]) for one in copied.prepared}
+    digests = [one.digest() for one in copied.prepared]
+    keys = {one.task.name: digest([made, beside, limit]) for one, made in zip(copied.prepared, digests, strict=True)}
     outcome = harness.run(
         under_test,
         copied,
@@ -127,7 +129,7 @@ def _tasks(
         limit=limit,
         label=f"evaluate: {asked.name}, tasks",
     )
-    key = digest([asked.corpus.digest(), asked.decontaminate, [one.digest() for one in copied.prepared]])
+    key = digest([asked.corpus.digest(), asked.decontaminate, digests])
     part = parts / f"overlap-{key[:16]}.json"
     checked, unread = contamination.kept(asked.corpus, copied.prepared, asked.decontaminate, work / "ngrams", part)
     sizes = {name: count["original"] for name, count in outcome.results.get("n-samples", {}).items()}
@@ -217,7 +219,7 @@ def _choose(path: Path, shard: Shard, max_docs: int | None, max_chars: int | Non
     ids = table["id"].to_pylist()
     chosen = [i for i, text in enumerate(table["text"]) if text.as_py()]
     if max_docs is not None and len(chosen) > max_docs:
-        chosen.sort(key=lambda i: seed_for(0, "heldout", shard.domain, shard.source, ids[i]))
+        chosen.sort(key=lambda i: turn(shard, ids[i]))
         chosen = sorted(chosen[:max_docs])
     return [ids[i] for i in chosen], [table["text"][i].as_py()[:max_chars] for i in chosen]
 

@@ -8,9 +8,18 @@ import pyarrow.parquet as pq
 
 from domainlm.digest import seed_for
 from domainlm.manifest import Manifest
+from domainlm.records import Shard
 
 LEAST_DOCS = 8
 """A document is cut to this part of what is asked for, so that there are more than one. A guess."""
+
+
+def turn(shard: Shard, doc_id: str) -> int:
+    """The place of a held-out document among those of its source, wherever only some are taken: the least come first.
+
+    The run's seed is no part of it: a document that is scored in one run is scored in the next.
+    """
+    return seed_for(0, "heldout", shard.domain, shard.source, doc_id)
 
 
 def texts(corpus: Manifest, num_bytes: int) -> Mapping[str, list[str]]:
@@ -25,7 +34,7 @@ def texts(corpus: Manifest, num_bytes: int) -> Mapping[str, list[str]]:
         of_domain = found.setdefault(shard.domain, [])
         for doc_id, text in zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True):
             if text:
-                of_domain.append((seed_for(0, "heldout", shard.domain, shard.source, doc_id), text))
+                of_domain.append((turn(shard, doc_id), text))
     return {domain: _fit(sorted(documents), num_bytes) for domain, documents in found.items() if documents}
 
 

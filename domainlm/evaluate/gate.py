@@ -76,8 +76,7 @@ def _learnt(run: Run, model: str) -> list[str]:
     """The domains that a model was trained on, but for general ones; of one that was not, all that there are."""
     name = run.spec.models[model].mix
     mix = None if name is None else run.mixes[name]
-    by_size = mix is None or any(phase.between for phase in mix.stretches)
-    learnt = set(run.domains) if mix is None or by_size else mix.shared_domains
+    learnt = set(run.domains) if mix is None else mix.taken_from(run.domains)
     return [domain for domain in run.domains if domain in learnt and not belongs(domain, GENERAL)]
 
 

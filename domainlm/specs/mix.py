@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -179,6 +180,10 @@ class MixSpec(Spec):
         """The domains that have a share in some phase, as far as the spec alone tells."""
         by_size = set(self.sizes) if any(phase.between for phase in self.stretches) else set()
         return by_size | {n for phase in self.stretches for n, share in phase.token_ratio.items() if share > 0}
+
+    def taken_from(self, known: Iterable[str]) -> set[str]:
+        """The domains that text is taken from: where some phase shares by size, all that are `known`."""
+        return set(known) if any(phase.between for phase in self.stretches) else self.shared_domains
 
     def cap(self, name: str) -> float:
         """Most epochs of the source `domain/source`."""

@@ -25,7 +25,7 @@ def check_mix(mix: Reading[MixSpec], domains: Mapping[str, DomainSpec], problems
     for index, uri in enumerate(spec.refill_from):
         _check_refill(mix, ("refill_from", index), uri, known, problems)
     if spec.licenses is not None:
-        shared = spec.shared_domains if not any(phase.between for phase in spec.stretches) else set(sources)
+        shared = spec.taken_from(sources)
         refill = {uri.partition("/")[0] for uri in spec.refill_from}
         for domain in sorted((shared | refill) & set(sources)):
             _check_licenses(mix, domain, sources[domain], problems)

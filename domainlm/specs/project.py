@@ -147,9 +147,7 @@ def _unused(run: Run) -> list[str]:
     used = {model.recipe for model in run.spec.models.values()}
     file = shown(run.path)
     idle = [f"{file}: recipes.{name}: no model uses it" for name in run.spec.recipes if name not in used]
-    mixed = {name for mix in run.mixes.values() for name in mix.shared_domains}
-    by_size = any(phase.between for mix in run.mixes.values() for phase in mix.stretches)
-    mixed |= set(run.domains) if by_size else set()
+    mixed = {name for mix in run.mixes.values() for name in mix.taken_from(run.domains)}
     alone = [name for name in run.domains if run.mixes and name not in mixed]
     return idle + [f"{file}: corpus.domains: no mix takes from {name}; it is only evaluated on" for name in alone]
 

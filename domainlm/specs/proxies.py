@@ -75,20 +75,26 @@ def _models(sweep: SweepSpec, run: RunSpec) -> dict[str, ModelSpec]:
     return {**run.models, **sweep.models}
 
 
+def _mix(
+    sweep: Reading[SweepSpec], key: Key, name: str, root: Path, found: Readings | None, problems: Problems
+) -> Reading[MixSpec] | None:
+    """The mix that `key` of the sweep names: as its run has it, else read, and checked where the run could be read."""
+    if found is not None and name in found.mixes:
+        return found.mixes[name]
+    file = find_named(sweep, key, name, folder_of(root, "mixes"), problems)
+    mix = problems.read(file, MixSpec) if file else None
+    if mix is not None and found is not None:
+        check_mix(mix, {name: of.spec for name, of in found.domains.items() if of.spec is not None}, problems)
+    return mix
+
+
 def _template(
     sweep: Reading[SweepSpec], root: Path, found: Readings | None, problems: Problems
 ) -> Reading[MixSpec] | None:
     """The mix that the sweep names, if its shares can be varied."""
     spec = sweep.spec
     assert spec is not None
-    if found is not None and spec.mix in found.mixes:
-        mix: Reading[MixSpec] | None = found.mixes[spec.mix]
-    else:
-        file = find_named(sweep, ("mix",), spec.mix, folder_of(root, "mixes"), problems)
-        mix = problems.read(file, MixSpec) if file else None
-        domains = {name: of.spec for name, of in found.domains.items() if of.spec is not None} if found else {}
-        if mix is not None and found is not None:
-            check_mix(mix, domains, problems)
+    mix = _mix(sweep, ("mix",), spec.mix, root, found, problems)
     if mix is None or mix.spec is None:
         return None
     ratio = mix.spec.token_ratio
@@ -210,16 +216,10 @@ def _base_mixes(
     """What the models are trained on that proxies start from."""
     assert sweep.spec is not None
     bases: dict[str, Reading[MixSpec]] = {}
-    domains = {name: of.spec for name, of in found.domains.items() if of.spec is not None}
     for name, model in spec.models.items():
         if name in sweep.spec.grid or model.mix is None or model.mix in bases:
             continue
-        mix = found.mixes.get(model.mix)
-        if mix is None:
-            file = find_named(sweep, ("models", name, "mix"), model.mix, folder_of(root, "mixes"), problems)
-            mix = problems.read(file, MixSpec) if file else None
-            if mix is not None:
-                check_mix(mix, domains, problems)
+        mix = _mix(sweep, ("models", name, "mix"), model.mix, root, found, problems)
         if mix is not None:
             bases[model.mix] = mix
     return bases

@@ -29,6 +29,11 @@ class Transfer:
     def vocab_size(self) -> int:
         return self.first_id + len(self.pieces)
 
+    @property
+    def num_new(self) -> int:
+        """Tokens that are none of the base's."""
+        return sum(len(ids) != 1 for ids in self.pieces)
+
     def num_rows(self, had: int) -> int:
         """Embeddings of a model that `had` so many: one whose ids stay keeps those that no token has."""
         return max(had, self.vocab_size) if self.first_id else self.vocab_size

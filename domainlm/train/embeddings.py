@@ -31,6 +31,11 @@ def is_tied(model: PreTrainedModel) -> bool:
     return output is None or output.weight is model.get_input_embeddings().weight
 
 
+def method_for(model: PreTrainedModel, new_rows: NewRows | None) -> NewRows:
+    """How new rows begin, which `new_rows` may leave open."""
+    return new_rows or DEFAULT[is_tied(model)]
+
+
 def renew(
     model: PreTrainedModel, transfer: Transfer, new_rows: NewRows | None, static_VD: npt.NDArray[np.float32] | None
 ) -> NewRows:
@@ -40,7 +45,7 @@ def renew(
     base's vocabulary, or has no output rows of its own to begin at zero.
     """
     tied = is_tied(model)
-    method = new_rows or DEFAULT[tied]
+    method = method_for(model, new_rows)
     if method == "zero_output" and tied:
         raise StageError(
             "`new_rows: zero_output` is for output rows of their own, and this model's are also its input's: "

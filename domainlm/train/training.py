@@ -18,6 +18,7 @@ from domainlm.errors import StageError
 from domainlm.manifest import Manifest
 from domainlm.mix import remote
 from domainlm.tokens import transfer
+from domainlm.tokens.transfer import Transfer
 from domainlm.train import average, device, embeddings, lowbit, model, optimizer, parallel, quantize
 from domainlm.train.config import TrainConfig
 from domainlm.train.packed import Setting
@@ -64,6 +65,7 @@ def begin(config: TrainConfig, place: Place) -> Training:
     special_ids, tokenizer = model.special_ids(folder, objective.special_tokens(recipe.sequence_tokens))
     num_ids = max(vocab_size, *(number + 1 for number in special_ids), 0)
     precision = device.precision_for(recipe.precision)
+    made_of = transfer.load(Path(config.transfer)) if config.transfer is not None else None
     vocabulary = ""
     if config.architecture is not None:
         made, prepare = model.from_architecture(
@@ -76,9 +78,11 @@ def begin(config: TrainConfig, place: Place) -> Training:
             objective=recipe.objective,
             vocab_size=num_ids,
             sequence_tokens=recipe.sequence_tokens,
-            renew=_renew(config, end_token_id) if config.transfer is not None else None,
+            renew=_renew(config, made_of, end_token_id) if made_of is not None else None,
         )
-        vocabulary = _vocabulary(config, made) if config.transfer is not None else ""
+        if made_of is not None:
+            method = embeddings.method_for(made, config.new_rows)
+            vocabulary = f"{made_of.num_new:,} tokens that the base did not have; their embeddings began by {method}"
     if recipe.lora is not None:
         from domainlm.train import lora  # peft takes a second to import
 
@@ -115,10 +119,8 @@ def begin(config: TrainConfig, place: Place) -> Training:
     )
 
 
-def _renew(config: TrainConfig, end_token_id: int) -> Callable[[PreTrainedModel], None]:
+def _renew(config: TrainConfig, made_of: Transfer, end_token_id: int) -> Callable[[PreTrainedModel], None]:
     """Gives a model the embeddings of the run's tokenizer."""
-    assert config.transfer is not None
-    made_of = transfer.load(Path(config.transfer))
     static_VD = np.load(config.static, allow_pickle=False) if config.static is not None else None
 
     def renew(made: PreTrainedModel) -> None:
@@ -128,14 +130,6 @@ def _renew(config: TrainConfig, end_token_id: int) -> Callable[[PreTrainedModel]
                 setattr(made.config, name, end_token_id)
 
     return renew
-
-
-def _vocabulary(config: TrainConfig, made: PreTrainedModel) -> str:
-    assert config.transfer is not None
-    pieces = transfer.load(Path(config.transfer)).pieces
-    num_new = sum(len(ids) != 1 for ids in pieces)
-    method = config.new_rows or embeddings.DEFAULT[embeddings.is_tied(made)]
-    return f"{num_new:,} tokens that the base did not have; their embeddings began by {method}"
 
 
 def _first_phase(made: PreTrainedModel, layers: list[nn.Module], outer_layers: int) -> frozenset[nn.Parameter]:

@@ -47,11 +47,13 @@
     draw();
   };
 
+  const withExchange = (d) => ({...d, exchange: exchanges.get(pairKey(d, state.domain, state.general))});
+
   const chosen = () => {
     const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
     return models
       .filter((d) => (state.run === ALL || d.run === state.run) && words.every((word) => `${d.model} ${d.run} ${d.mix}`.toLowerCase().includes(word)))
-      .map((d) => ({...d, exchange: exchanges.get(pairKey(d, state.domain, state.general))}));
+      .map(withExchange);
   };
 
   // The models of the latest record that is shown: its base, and those adapted from it.
@@ -64,8 +66,7 @@
     writeHash();
     const shown = chosen();
     const adapted = shown.filter((d) => d.base);
-    const all = models.map((d) => ({...d, exchange: exchanges.get(pairKey(d, state.domain, state.general))}));
-    const chosenModels = state.picks.map((id) => all.find((d) => d.id === id)).filter(Boolean);
+    const chosenModels = state.picks.map((id) => models.find((d) => d.id === id)).filter(Boolean).map(withExchange);
     const page = {...state, picked, toggle, colour};
     pictures.scatter(adapted, page);
     $("claim").textContent = claim(adapted);

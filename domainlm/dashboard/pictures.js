@@ -1,7 +1,7 @@
 // Pictures of the dashboard, and what is picked beside them.
 "use strict";
 domainlm.pictures = (() => {
-  const {el, $, when, date, several, level, change, prose} = domainlm;
+  const {el, $, when, date, level, change, prose} = domainlm;
   const {signed, fixed, percent, plot, gridX, gridY, tipStyle, plane, graph, legend} = parts;
   const amount = (value) => d3.format(".3~s")(value).replace("G", "B");
   const MOST = 2000;  // points drawn at once, the latest: more are no picture
@@ -64,7 +64,7 @@ domainlm.pictures = (() => {
 
   const trend = (models, {domain, general, colour, toggle}) => {
     const rows = models.filter((d) => d.exchange).map((model) => ({...model.exchange, model, name: model.model, at: new Date(1000 * model.recorded_at)}));
-    const draw = (value, title, label, better, tolerance) => (width) => {
+    const draw = (value, title, label, tolerance) => (width) => {
       if (!rows.length) return el("p", {class: "quiet"}, "Nothing to show.");
       const names = parts.unique(rows.map((d) => d.name));
       const stroke = (d) => colour(d.model);
@@ -89,7 +89,7 @@ domainlm.pictures = (() => {
     };
     const tolerance = rows.map((d) => d.model.tolerance).findLast(parts.known);
     show($("trend-gain"), draw("gain", "Won in the domain over time", `↑ bits per byte won on ${domain}`));
-    show($("trend-lost"), draw("forgetting", "Lost in general over time", `↑ bits per byte lost on ${general}`, false, tolerance));
+    show($("trend-lost"), draw("forgetting", "Lost in general over time", `↑ bits per byte lost on ${general}`, tolerance));
   };
 
   // Measures as rows, picked models as columns.
@@ -150,5 +150,5 @@ domainlm.pictures = (() => {
     ];
   };
 
-  return {scatter, cards, trend, side, lineage, several, fixed};
+  return {scatter, cards, trend, side, lineage};
 })();

@@ -16,9 +16,9 @@ from domainlm.errors import StageError
 from domainlm.export import formats
 from domainlm.export.reload import ERROR_PREFIX, Asked
 from domainlm.manifest import Made, shard_of, write_atomically
+from domainlm.train.card import FILE_NAME as CARD_NAME
 
 FOLDER = "model"
-CARD_NAME = "README.md"
 DIFFERENCE_NAME = "difference.json"
 _NUM_LAST_LINES = 20
 

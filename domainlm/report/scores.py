@@ -118,10 +118,6 @@ class Scores:
         same = (d for d in self.differences if (d.adapted, d.suite, d.task, d.metric, d.source) == wanted)
         return next((d for d in same if base in ("", d.base)), None)
 
-    def exchange(self, base: str, adapted: str, domain: str, general: str) -> Exchange | None:
-        wanted = (base, adapted, domain, general)
-        return next((e for e in self.exchanges if (e.base, e.adapted, e.domain, e.general) == wanted), None)
-
     def general_share(self, model: str) -> float | None:
         """Share of general text in what a model was trained on; None where it was not trained in this run."""
         ratio = self.token_ratio.get(model)

@@ -20,15 +20,13 @@ from domainlm.errors import StageError
 from domainlm.manifest import write_atomically
 from domainlm.specs.watch import TrackSpec
 
-_INSTALLED = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
-"""The module of each."""
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def check(track: TrackSpec) -> None:
     """StageError, with what installs it, where something that is asked for is not installed."""
     for name in _asked(track):
-        if find_spec(_INSTALLED[name]) is None:
+        if find_spec(name) is None:
             raise StageError(f"`track: {{{name}: ...}}` needs {name}: pip install 'domainlm[{name}]'")
 
 

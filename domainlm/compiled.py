@@ -45,7 +45,7 @@ class _Missing:
         self.module = module
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name == self.module:
+        if name.partition(".")[0] == self.module:  # numba itself imports the bare module
             raise ModuleNotFoundError(f"{name}: not wanted", name=name)
 
 

@@ -7,6 +7,7 @@ command writes out its options: that is what its help is made of. What looks at 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -79,8 +80,12 @@ def main() -> None:
 
     # Threads that wait for work sleep: on a machine that others use too, spinning made an evaluation four times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # What is imported stays: to look through it for garbage at every 700 objects is a tenth of a command's start.
+    # numpy's, which have no matrices of ours to multiply: waiting for some, each spins for 50 ms in every process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What is imported stays: to look through it for garbage at every 700 objects is a tenth of a command's start, and
+    # to do so once more at its end a twentieth.
     gc.set_threshold(20_000)
+    atexit.register(gc.freeze)
     # Told to end, we leave by an exception, so that our own children are ended first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

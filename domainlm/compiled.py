@@ -28,14 +28,17 @@ def keep() -> None:
 def lean() -> None:
     """Spare this process what pyarrow and numba, where it is imported, bring along at their first use for nothing.
 
-    numba imports scipy's linear algebra to see whether it is there, and pyarrow all of pandas: 0.6 seconds for a
-    process that uses neither. Kernels cannot multiply matrices after this; pandas may still be asked for by name.
+    numba imports scipy's linear algebra and a parser of C to see whether they are there, and pyarrow all of pandas:
+    0.7 seconds for a process that uses none of them. Kernels can neither multiply matrices nor call C after this;
+    pandas may still be asked for by name.
     """
     with _without("pandas"):
         importlib.import_module("pyarrow").array([0])
     if "numba" in sys.modules:
         with _without("scipy"):
             importlib.import_module("numba.np.arraymath")
+        with _without("cffi"):
+            importlib.import_module("numba.core.typing.cffi_utils")
 
 
 class _Missing:

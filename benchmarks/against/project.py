@@ -55,7 +55,7 @@ class Project:
         self._write("tokenizers/taken.yaml", PRETRAINED.format(name="taken"))
         self._write("runs/near.yaml", RUN.format(name="near", corpus="", tokenizer="taken"))
         self._write("runs/learn.yaml", RUN.format(name="learn", corpus="", tokenizer="learnt"))
-        without = "  near_duplicates: null\n"
+        without = "  near_duplicates: null\n  decontaminate: null\n"
         self._write("runs/exact.yaml", RUN.format(name="exact", corpus=without, tokenizer="taken"))
         self.tokenizer = folder / "tokenizer"
 

@@ -52,7 +52,7 @@ class Spans(Collection[memoryview]):
         """(D,)"""
         return self.end_D - self.begin_D
 
-    def chosen(self, which: npt.NDArray[np.bool_] | slice) -> Spans:
+    def chosen(self, which: npt.NDArray[np.bool_] | Int64 | slice) -> Spans:
         """Those of them, over the same bytes."""
         return Spans(data=self.data, begin_D=self.begin_D[which], end_D=self.end_D[which])
 
@@ -120,6 +120,30 @@ class Packed:
 def _pack(data, begin_D, end_D, packed, place):
     """Copy texts behind one another into `packed`, from `place` on."""
     for d in range(begin_D.size):
-        for i in range(begin_D[d], end_D[d]):
-            packed[place] = data[i]
-            place += 1
+        place = copied(data, begin_D[d], end_D[d], packed, place)
+
+
+@numba.njit(nogil=True, cache=True)
+def copied(data, begin, end, out, place):
+    """Copy bytes to `out`, from `place` on; the place after them.
+
+    Unsigned, since a signed index may be negative: the loop becomes that of memmove, at ten times the speed.
+    """
+    source, target = np.uint64(begin), np.uint64(place)
+    for k in range(np.uint64(end - begin)):
+        out[target + k] = data[source + k]
+    return place + (end - begin)
+
+
+@numba.njit(nogil=True, cache=True)
+def eight_plain(data, i):
+    """Whether the eight bytes from `i` on are ASCII without control characters, quotation marks and backslashes.
+
+    Eight is what the compiler looks at in one go; with sixteen it goes byte by byte.
+    """
+    first, odd = np.uint64(i), np.uint8(0)
+    for k in range(np.uint64(8)):
+        byte = data[first + k]
+        odd |= np.uint8(byte < np.uint8(0x20)) | np.uint8(byte >= np.uint8(0x7F))
+        odd |= np.uint8(byte == np.uint8(0x22)) | np.uint8(byte == np.uint8(0x5C))
+    return odd == np.uint8(0)

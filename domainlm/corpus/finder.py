@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from domainlm.corpus.batch import Int64, Spans, Uint8, sealed
+from domainlm.corpus.batch import Int64, Spans, Uint8, copied, eight_plain, sealed
 
 BLANK, TAKEN, LEFT = np.uint8(0), np.uint8(1), np.uint8(2)
 _MAX_DEPTH = 60
@@ -199,18 +199,24 @@ def _utf8_bytes(data, i, end):
 def _string(data, i, end, plain, out, o):
     """The string from `i` on, written to `out`; the byte after its quote, or -1, and the end in `out`."""
     while i < end:
-        byte = data[i]
-        if plain[byte]:
-            out[o] = byte
+        begin = i
+        while i + 8 <= end and eight_plain(data, i):
+            i += 8
+        while i < end and plain[data[i]]:
             i += 1
-            o += 1
-        elif byte == 0x22:
+        o = copied(data, begin, i, out, o)
+        if i == end:
+            break
+        byte = data[i]
+        if byte == 0x22:
             return i + 1, o
         elif byte == 0x5C:
             i, o = _escape(data, i + 1, end, out, o)
             if i < 0:
                 return _NONE, o
-        elif byte >= 0x80:
+        elif byte < 0x80:
+            return _NONE, o
+        while i < end and data[i] >= 0x80:
             width = _utf8_bytes(data, i, end)
             if width == 0:
                 return _NONE, o
@@ -218,8 +224,6 @@ def _string(data, i, end, plain, out, o):
                 out[o] = data[j]
                 o += 1
             i += width
-        else:
-            return _NONE, o
     return _NONE, o
 
 
@@ -339,7 +343,7 @@ def _equal(data, begin, end, key):
 
 @numba.njit(nogil=True, cache=True)
 def _record(data, i, end, text_key, id_key, plain, out, o, place):
-    """Whether text and id were found; `place` is then where they begin and end in `out`, and its end."""
+    """Whether text and id were found; `place` is then where they begin and end in `out`, its end, and the line's."""
     place[0], place[2] = -1, -1
     while True:
         # Behind the opening brace, or a comma.
@@ -387,8 +391,9 @@ def _record(data, i, end, text_key, id_key, plain, out, o, place):
         if data[i] != 0x2C:
             return False
         i += 1
-    place[4] = o
-    return _skip_blanks(data, i + 1, end) == end and place[0] >= 0 and (id_key.size == 0 or place[2] >= 0)
+    i = _skip_blanks(data, i + 1, end)
+    place[4], place[5] = o, i
+    return (i == end or data[i] == 0x0A) and place[0] >= 0 and (id_key.size == 0 or place[2] >= 0)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -401,29 +406,28 @@ def _clear(place):
 @numba.njit(nogil=True, cache=True)
 def _find(data, text_key, id_key, max_line_bytes, out, places, kinds):
     """Writes where each line, its text and its id are; how many lines there are, or -1 where there is no room."""
-    place = np.zeros(5, np.int64)
+    place = np.zeros(6, np.int64)
     plain = _PLAIN
     # A literal 0 would have all of the above compiled once more, for it alone; so would a literal -1.
     i, o, num_lines = np.int64(0), np.int64(0), np.int64(0)
     while i < data.size:
-        end = i
-        while end < data.size and data[end] != 0x0A:
-            end += 1
         if num_lines == kinds.size:
             return _NONE
         kind = LEFT
-        first = _skip_blanks(data, i, end)
         _clear(place)
-        if first == end:
+        end = _skip_blanks(data, i, data.size)
+        # No line feed is looked for beforehand: none can stand inside a record.
+        if end == data.size or data[end] == 0x0A:
             kind = BLANK
-        elif (
-            data[first] == 0x7B
-            and end - i <= max_line_bytes
-            and _record(data, first + 1, end, text_key, id_key, plain, out, o, place)
-        ):
-            kind = TAKEN
+        elif data[end] == 0x7B and _record(data, end + 1, data.size, text_key, id_key, plain, out, o, place):
+            kind, end = TAKEN, place[5]
+        while end < data.size and data[end] != 0x0A:
+            end += 1
+        if kind == TAKEN and end - i > max_line_bytes:
+            kind = LEFT
+        if kind == TAKEN:
             o = place[4]
-        if kind != TAKEN:
+        else:
             _clear(place)
         places[0, num_lines], places[1, num_lines] = i, end
         for k in range(4):

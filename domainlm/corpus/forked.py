@@ -13,10 +13,15 @@ gc.set_threshold(20_000)  # what is imported stays: there is no garbage to look 
 
 from domainlm import compiled
 from domainlm.corpus import ingest, near, records
+from domainlm.corpus.finder import Finder
+from domainlm.corpus.normalize import normalize
 
 compiled.lean()
 
 __all__ = ["ingest", "near", "records"]
+
+Finder("text", "id").find(b'{"id":"a","text":"b"}', 2**10)
+normalize("a\r\nb")
 
 # A collection would write to every object, and so copy the pages that all of them share.
 gc.freeze()

@@ -9,7 +9,7 @@ from domainlm.corpus import part, sources
 from domainlm.corpus.batch import Spans
 from domainlm.corpus.edit import Editor
 from domainlm.corpus.ledger import Dropped, Ledger
-from domainlm.corpus.normalize import odd_ones
+from domainlm.corpus.normalize import changed_by_normalize
 from domainlm.corpus.partwriter import PartWriter
 from domainlm.corpus.work import Work
 
@@ -41,9 +41,12 @@ def ingest(work: Work) -> None:
 
 def edited(texts: Spans, editor: Editor) -> tuple[Spans, dict[int, str]]:
     """The texts as `normalize` and the edits leave them, and of those of which nothing is left, the reason."""
+    if not editor.does_something():
+        normal_D = texts.replaced(changed_by_normalize(texts))
+        return normal_D, dict.fromkeys(np.flatnonzero(normal_D.num_bytes() == 0).tolist(), "empty")
     changed: dict[int, bytes] = {}
     lost: dict[int, str] = {}
-    for number in range(len(texts)) if editor.does_something() else odd_ones(texts):
+    for number in range(len(texts)):
         read = str(texts[number], "utf-8")
         normal, text = editor.edit(read)
         if not text:

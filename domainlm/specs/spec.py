@@ -15,7 +15,7 @@ class Spec(BaseModel):
     """The root of every record that a person writes in YAML. The docstring under a field is its editor help."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+        defer_build=True, frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
 

@@ -1,16 +1,40 @@
-"""Whether a tokenizer.json is a byte-level BPE: only such a one can go on merging, and says so before any work."""
+"""What can be seen of a tokenizer.json: whether it is a byte-level BPE, that can go on merging, and across words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""Where a pre-tokenizer of GPT-2's kind cuts; it is `ByteLevel`'s own."""
+CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+"""Llama 3's and Qwen's, with what they call a number put in."""
+PATTERNS = (GPT2, CL100K % r"\p{N}{1,3}", CL100K % r"\p{N}", CL100K % r"\p{N}+")
+ACROSS = {pattern: pattern.replace(r"\p{L}+", r"\p{L}+(?: \p{L}+)*") for pattern in PATTERNS}
+"""The same, but that words with single spaces between stay together."""
 
+
+@cache
 def letters() -> list[str]:
     """The letter that stands for each byte in a byte-level vocabulary, as GPT-2 has it."""
     kept = [byte for byte in range(256) if 0x21 <= byte <= 0x7E or 0xA1 <= byte <= 0xAC or byte >= 0xAE]
     moved = {byte: chr(256 + n) for n, byte in enumerate(byte for byte in range(256) if byte not in kept)}
     return [moved.get(byte, chr(byte)) for byte in range(256)]
+
+
+@cache
+def _byte_of_letter() -> dict[str, int]:
+    return {letter: byte for byte, letter in enumerate(letters())}
+
+
+def text_of(token: str) -> str:
+    """The text of a token that is spelt in the letters of bytes; of part of a character, and of other letters, U+FFFD.
+
+    >>> text_of("Ġlaw")
+    ' law'
+    """
+    return bytes(_byte_of_letter().get(letter, 0xFF) for letter in token).decode(errors="replace")
 
 
 def cannot_extend(description: Mapping[str, Any]) -> str | None:
@@ -31,7 +55,47 @@ def cannot_extend(description: Mapping[str, Any]) -> str | None:
     steps = steps.get("pretokenizers", [steps])
     if missing or not any(step.get("type") == "ByteLevel" for step in steps):
         return "a BPE over characters, as SentencePiece makes it, and not over bytes"
+    if pattern_of(description.get("pre_tokenizer")) in ACROSS.values():
+        return "tokens that reach across words already, behind which no others can come"
     return None
+
+
+def pattern_of(pre_tokenizer: Mapping[str, Any] | None) -> str | None:
+    """The pattern by which a pre-tokenizer cuts before `ByteLevel`; None where it does not by one."""
+    steps = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer or {}])
+    before, last = [{}, {}, *steps][-2:]
+    if before.get("type") == "Split":
+        isolated = before.get("behavior") == "Isolated" and not before.get("invert")
+        return before.get("pattern", {}).get("Regex") if isolated else None
+    return GPT2 if last.get("type") == "ByteLevel" and last.get("use_regex", True) else None
+
+
+def cannot_cross(description: Mapping[str, Any]) -> str | None:
+    """Why new tokens cannot reach across words, in words that end `it has `; None where they can.
+
+    They can where the base itself never joins what stands before a space with it: its tokens are then the same,
+    whether words are cut or not.
+    """
+    pre_tokenizer = description.get("pre_tokenizer") or {}
+    pattern = pattern_of(pre_tokenizer)
+    if any(step.get("add_prefix_space") for step in pre_tokenizer.get("pretokenizers", [pre_tokenizer])):
+        return "`add_prefix_space`, with which each word would get a space"
+    if pattern not in ACROSS:
+        return f"a pre-tokenizer that cuts by {pattern!r}, and not as GPT-2's, Llama 3's or Qwen's"
+    pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in description["model"]["merges"])
+    joined = next((pair for pair in pairs if joins_words(*pair)), None)
+    return None if joined is None else f"a merge that joins words, of {joined[0]!r} and {joined[1]!r}"
+
+
+def joins_words(left: str, right: str) -> bool:
+    """Whether a merge of these two tokens, in the letters of bytes, reaches from one word into the next.
+
+    >>> joins_words("law", "Ġof"), joins_words("Ġ", "Ġof")
+    (True, False)
+    """
+    if right[0] != letters()[0x20]:
+        return False
+    return not text_of(left)[-1].isspace()
 
 
 def vocabulary(description: Mapping[str, Any]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.specs.byte_level import cannot_extend, vocabulary
+from domainlm.specs.byte_level import cannot_cross, cannot_extend, vocabulary
 from domainlm.specs.fit import check_outside, is_outside
 from domainlm.specs.flow import line
 from domainlm.specs.read import Problems, Reading
@@ -70,6 +70,9 @@ def check_pretrained(tokenizer: Reading[TokenizerSpec], root: Path, problems: Pr
             want = "the tokenizer of a byte-level BPE, such as GPT-2's, Llama 3's or Qwen's"
             fix = f"delete `extend` and `new_tokens`, and train one: `algorithm: bpe`, {line('replaces', spec.extend)}"
             problems.add(tokenizer, ("extend",), got=f"{spec.extend}, which has {refused}", want=want, fix=fix)
+        elif description and spec.across_words and (refused := cannot_cross(description)) is not None:
+            want = f"nothing: {spec.extend} has {refused}"
+            problems.add(tokenizer, ("across_words",), got="true", want=want, fix="delete `across_words`")
 
 
 def check_vocabulary(

@@ -137,7 +137,7 @@ def _check_domains(found: Readings, root: Path, problems: Problems) -> None:
     unsure = run.explained.touches(("corpus", "domains")) or any(name not in found.domains for name in known)
     takers: list[tuple[Reading[Any], Key]] = [(m, key) for m in found.mixes.values() for key in _ratio_keys(m)]
     if found.tokenizer is not None:
-        takers.append((found.tokenizer, ("byte_ratio",)))
+        takers += [(found.tokenizer, (key,)) for key in ("byte_ratio", "max_change")]
     for reading, key in takers:
         try:
             ratio = reading.tree.at(key)

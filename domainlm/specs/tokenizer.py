@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from domainlm.specs.flow import flow
 from domainlm.specs.ratio import Ratio
-from domainlm.specs.spec import Mistake, Name, Spec
+from domainlm.specs.spec import Mistake, Name, Share, Spec
 from domainlm.specs.units import Amount
 
 Algorithm = Literal["bpe", "unigram", "unigram_in_chunks"]
@@ -28,6 +28,12 @@ class TokenizerSpec(Spec):
     go on from its own. What it has keeps its id, and a model that starts from there learns only what is new."""
     new_tokens: Amount | None = Field(default=None, examples=[4000])
     """Tokens that `extend` adds."""
+    across_words: bool = False
+    """With `extend`: a new token may be up to four words, as `pursuant to the`. Without, none reaches beyond a word,
+    and most words are one token of the base's already."""
+    max_change: dict[Name, Share] = Field(default_factory=dict, examples=[{"general": 0.003}])
+    """With `extend`: the share of its tokens, at most, that text of these domains may save, so that nearly all of it
+    stays what a base model has learnt. Empty: new tokens are chosen by what they save in `byte_ratio` alone."""
     replaces: str | None = None
     """With `algorithm`: the tokenizer, `hf:OWNER/MODEL` or a folder, of the models that start from outside the run.
     The new one takes its place: embeddings of tokens that both have stay, others begin as a model's `new_rows` says."""
@@ -85,6 +91,10 @@ class TokenizerSpec(Spec):
         if self.replaces is not None and self.algorithm is None:
             want = "nothing, but for a tokenizer that is trained"
             raise Mistake("replaces", got=self.replaces, want=want, fix="delete `replaces`")
+        for key in ("across_words", "max_change") if self.extend is None else ():
+            if key in self.model_fields_set:
+                want = "nothing, but for a tokenizer that is extended"
+                raise Mistake(key, got=flow(getattr(self, key)), want=want, fix=f"delete `{key}`")
         for key in ("pretokens", "split_digits", "special_tokens") if self.extend is not None else ():
             if key in self.model_fields_set:
                 raise Mistake(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from domainlm.specs.byte_level import letters
+from domainlm.specs.byte_level import joins_words, letters
 from domainlm.tokens import kernel
 from domainlm.tokens.kernel import KEPT_BYTES, NO_PAIR, Merges, Words
 from domainlm.tokens.pretoken import Refused
@@ -15,8 +16,11 @@ from domainlm.tokens.pretoken import Refused
 _MIN_WHOLE_BITS = 10
 
 
-def merges(model: Mapping[str, Any]) -> Merges:
-    """The merges of a tokenizer.json's `model`; Refused where it is not byte-level BPE without anything else."""
+def merges(model: Mapping[str, Any], *, across: bool = False) -> Merges:
+    """The merges of a tokenizer.json's `model`; Refused where it is not byte-level BPE without anything else.
+
+    `across`: its pre-tokenizer leaves words together, so that those which join words are done when all others are.
+    """
     if model.get("type", "BPE") != "BPE":
         raise Refused(reason=f"model {model['type']}")
     for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
@@ -27,18 +31,26 @@ def merges(model: Mapping[str, Any]) -> Merges:
     missing = [letter for letter in letter_of_byte if letter not in vocab]
     if missing:
         raise Refused(reason=f"a vocabulary without {len(missing)} of the 256 bytes")
-    merged = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+    merged = [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
+    first = next((k for k, pair in enumerate(merged) if across and joins_words(*pair)), len(merged))
+    if not all(joins_words(*pair) for pair in merged[first:]):
+        raise Refused(reason="merges within words behind those that join words")
+    whole, whole_bytes = kernel.words(1), 0
+    if model.get("ignore_merges"):
+        whole, whole_bytes = _whole_words(vocab, letter_of_byte)
+    byte_ids = np.array([vocab[letter] for letter in letter_of_byte], np.uint32)
+    return Merges(byte_ids, _table(merged[:first], vocab), whole, whole_bytes, _table(merged[first:], vocab))
+
+
+def _table(merged: Sequence[tuple[str, str]], vocab: Mapping[str, int]) -> npt.NDArray[np.uint64]:
+    """Pairs by the tokens that they are of, and what they become."""
     pairs = np.full((1 << max(4, (4 * len(merged)).bit_length()), 2), NO_PAIR, np.uint64)
     left, right, into = (
         np.array([vocab[token] for token in tokens], np.uint64)
         for tokens in ([a for a, _ in merged], [b for _, b in merged], [a + b for a, b in merged])
     )
     kernel.fill_pairs(pairs, left << np.uint64(32) | right, into)
-    whole, whole_bytes = kernel.words(1), 0
-    if model.get("ignore_merges"):
-        whole, whole_bytes = _whole_words(vocab, letter_of_byte)
-    byte_ids = np.array([vocab[letter] for letter in letter_of_byte], np.uint32)
-    return Merges(byte_ids, pairs, whole, whole_bytes)
+    return pairs
 
 
 def _whole_words(vocab: Mapping[str, int], letter_of_byte: list[str]) -> tuple[Words, int]:

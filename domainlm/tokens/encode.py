@@ -88,7 +88,7 @@ class Fast:
         self._normalizer = tokenizer.normalizer if normalizer else None
         self._added = _added(description["added_tokens"], normalized=normalizer is not None)
         self._cuts: Cuts = cuts(description["pre_tokenizer"])
-        self._merges = bpe.merges(description["model"])
+        self._merges = bpe.merges(description["model"], across=self._cuts.across)
         self._dtype = token_dtype(vocab_size(tokenizer))
         self._end_id = end_id
         self._of_thread = threading.local()

@@ -1,116 +1,155 @@
 """A base's byte-level BPE with more merges: its ids stay, no text costs more tokens, and it is encoded as fast.
 
-The base's encoding of a word is where learning goes on: its tokens stand as letters, and merges of these, learnt by the
-library, go behind the base's own. So each new token is a row of base tokens, and is made exactly where these are.
+The base's encoding of a text is where learning goes on: merges of its tokens go behind the base's own. So each new
+token is a row of base tokens, and is made exactly where these are.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from domainlm.errors import DataError
-from domainlm.specs.byte_level import cannot_extend, letters
-from domainlm.tokens import words
+from domainlm.progress import tell
+from domainlm.specs.byte_level import cannot_cross, cannot_extend, letters, text_of
 from domainlm.tokens.kernel import KEPT_BYTES
-from domainlm.tokens.pretoken import Refused, cuts
+from domainlm.tokens.merges import Learnt, Merge, Rows, learn
+from domainlm.tokens.pretoken import across
+from domainlm.tokens.rows import rows_of
 from domainlm.tokens.tokenizer import vocab_size
 from domainlm.tokens.transfer import Transfer
 
-_FIRST_LETTER = 0x20000
-"""Code points from here on stand for base tokens: none is white space, and there are more than any vocabulary has."""
-_SPARE = 1.25
-"""Merges learnt beyond those asked, in case some cannot be taken."""
-_REPEATS_CHARS = 1_000_000
-"""Text of repeated words that the library is given at once."""
-
-Parts = tuple[str, str]
+_PRICES = tuple(2.0**power for power in np.arange(-3, 9, 0.5))
+"""What a token that is changed in text to be left may cost, in tokens saved where the new ones are learnt."""
 
 
-def extend(base: Tokenizer, new_tokens: int, texts: Iterable[list[str]]) -> tuple[Tokenizer, Transfer]:
+_NEVER = 1e-9
+"""A share of tokens that is as good as none."""
+
+
+class Left(NamedTuple):
+    """Text that the new tokens are to leave as it is."""
+
+    texts: Iterable[list[str]]
+    max_change: float
+    """Share of its tokens that they may save."""
+
+
+def extend(
+    base: Tokenizer,
+    new_tokens: int,
+    texts: Iterable[list[str]],
+    *,
+    across_words: bool = False,
+    left: Sequence[Left] = (),
+) -> tuple[Tokenizer, Transfer]:
     """`base` with `new_tokens` more, learnt from `texts`, and what each is made of; ids go on from its last.
 
+    `across_words`: a token may be several words, as in SuperBPE (arXiv:2503.13423); the base's cuts and tokens stay.
     Raises DataError where `base` is no byte-level BPE, or the texts have not so many merges left.
     """
     description = json.loads(base.to_str())
     refused = cannot_extend(description)
     if refused is not None:
         raise DataError(f"it cannot be extended: it has {refused}")
-    learnt = _learn(base, _counted(base, texts), round(new_tokens * _SPARE) + 64)
-    text_of = {id_: token for token, id_ in base.get_vocab(with_added_tokens=False).items()}
-    kept = _kept(learnt, text_of, set(base.get_vocab()), _cutting(description), new_tokens)
-    if len(kept) < new_tokens:
-        raise DataError(
-            f"{new_tokens:,} new tokens asked, but {len(kept):,} found: in the sample no more tokens stand together "
-            f"twice.\nLower `new_tokens` to {len(kept)}, or give it more text: sources, `sample_bytes` or `byte_ratio`."
-        )
+    if across_words:
+        _widen(description)
+    rows = rows_of(base, [texts, *(one.texts for one in left)], across=across_words)
     first_id = vocab_size(base)
-    _append(description, kept, text_of, first_id)
+    takes = _taker(description, base.get_vocab())
+    learnt = _learn(rows, first_id, new_tokens, takes, [one.max_change for one in left])
+    if len(learnt.merges) < new_tokens:
+        raise _too_few(new_tokens, len(learnt.merges), bool(left))
+    pieces = _append(description, learnt.merges, first_id)
     extended = Tokenizer.from_str(json.dumps(description, ensure_ascii=False))
     extended.encode_special_tokens = base.encode_special_tokens
     _check(base, extended)
-    pieces = tuple(_base_ids(left + right) for left, right in kept)
     return extended, Transfer(base_vocab_size=first_id, first_id=first_id, pieces=pieces)
 
 
-def _counted(base: Tokenizer, texts: Iterable[list[str]]) -> Iterator[tuple[str, int]]:
-    """The base's pretokens, in the letters of bytes, and how often each stands in the texts."""
-    normalizer, pre_tokenizer = base.normalizer, base.pre_tokenizer
-    if normalizer is not None:
-        texts = ([normalizer.normalize_str(text) for text in batch] for batch in texts)
-    try:
-        found = words.count_cuts(texts, cuts(json.loads(pre_tokenizer.__getstate__())))
-    except Refused:  # a pattern that the kernel does not know: the library counts, some twenty times slower
-        counted: Counter[str] = Counter()
-        for batch in texts:
-            for text in batch:
-                counted.update(piece for piece, _ in pre_tokenizer.pre_tokenize_str(text))
-        yield from counted.items()
-        return
-    letter_of_byte = letters()
-    data, ends = found.text.tobytes(), found.offsets.tolist()
-    for begin, end, count in zip(ends, ends[1:], found.counts.tolist(), strict=False):
-        yield "".join(letter_of_byte[byte] for byte in data[begin:end]), count
+def _widen(description: dict[str, Any]) -> None:
+    """Let the pre-tokenizer of a tokenizer.json leave words together. DataError where the base could not."""
+    refused = cannot_cross(description) or _never_reached(description["model"])
+    if refused is not None:
+        raise DataError(f"it cannot be extended across words: it has {refused}")
+    description["pre_tokenizer"] = across(description["pre_tokenizer"])
 
 
-def _learn(base: Tokenizer, counted: Iterable[tuple[str, int]], num_merges: int) -> list[Parts]:
-    """Merges of rows of base tokens, in the order in which they are best, each token as the letter that stands for it.
+def _never_reached(model: Mapping[str, Any]) -> str | None:
+    """Words that are tokens only because a word is looked up as a whole, which it is not among others."""
+    if not model.get("ignore_merges"):
+        return None
+    merges = [tuple(pair.split(" ") if isinstance(pair, str) else pair) for pair in model["merges"]]
+    plain = BPE(model["vocab"], merges)
+    tokens = [token for token in model["vocab"] if any(letter.isalpha() for letter in text_of(token))]
+    never = [token for token in tokens if len(plain.tokenize(token)) > 1]
+    return f"{len(never)} tokens that its merges never reach, such as {never[0]!r}" if never else None
 
-    A word that is one token already has nothing to merge, and is not learnt from.
+
+def _learn(
+    rows: Rows, first_id: int, num_merges: int, takes: Callable[[Merge], bool], max_changes: Sequence[float]
+) -> Learnt:
+    """The merges at the least price of a change at which no text that is left changes by more than it may."""
+
+    least = max(_NEVER, min(max_changes, default=1.0))
+
+    def at(price: float) -> Learnt:
+        # Of two texts a change of that which may change less is the dearer one.
+        weights_K = np.array([1.0, *(-price * least / max(change, _NEVER) for change in max_changes)])
+        return learn(rows, first_id, num_merges, takes, weights_K)
+
+    def fits(learnt: Learnt) -> bool:
+        return bool((learnt.saved_K[1:] <= np.array(max_changes)).all())
+
+    best = at(0.0)
+    if fits(best):
+        return best
+    low, high = 0, len(_PRICES)
+    best = Learnt([], best.saved_K)
+    while low < high:
+        middle = (low + high) // 2
+        found = at(_PRICES[middle])
+        tell("tokenizer: price of a change", high - low, None, "prices left")
+        if fits(found):
+            best, high = found, middle
+        else:
+            low = middle + 1
+    return best
+
+
+def _too_few(asked: int, found: int, priced: bool) -> DataError:
+    why = "in the sample no more tokens stand together twice"
+    more = "give it more text: sources, `sample_bytes` or `byte_ratio`"
+    if priced:
+        why = "no more of them leave the text of `max_change` as it is"
+        more = f"raise `max_change`, or {more}"
+    lower = f"Lower `new_tokens` to {found}, or {more}." if found else f"{more[0].upper()}{more[1:]}."
+    return DataError(f"{asked:,} new tokens asked, but {found:,} found: {why}.\n{lower}")
+
+
+def _taker(description: Mapping[str, Any], vocab: Mapping[str, int]) -> Callable[[Merge], bool]:
+    """Whether a merge may be made, of what the base or the merges before it made.
+
+    Not those that make what the base has as a token that its merges never reach (it would come back to life), nor
+    tokens that no text could hold since an added token cuts it first, or that are too long for the encoder's table of
+    whole words.
     """
-    model = base.model
-    of_words = [
-        ("".join(chr(_FIRST_LETTER + token.id) for token in tokens), count)
-        for word, count in counted
-        if len(tokens := model.tokenize(word)) > 1
-    ]
-    learner = Tokenizer(models.BPE())
-    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    num_letters = len({letter for word, _ in of_words for letter in word})
-    trainer = trainers.BpeTrainer(vocab_size=num_letters + num_merges, min_frequency=2, show_progress=False)
-    learner.train_from_iterator(_repeated(of_words), trainer)
-    return [tuple(parts) for parts in json.loads(learner.to_str())["model"]["merges"]]
+    of_id = {id_: token for token, id_ in vocab.items()}
+    cutting = _cutting(description)
 
+    def takes(merge: Merge) -> bool:
+        text = of_id[merge.left] + of_id[merge.right]
+        if text in vocab or len(text) > KEPT_BYTES or any(added in text for added in cutting):
+            return False
+        of_id[merge.into] = text
+        return True
 
-def _repeated(counted: Iterable[tuple[str, int]]) -> Iterator[str]:
-    """Each word as often as it stands in the text: the library counts for itself."""
-    for word, count in counted:
-        at_once = max(1, _REPEATS_CHARS // len(word))
-        while count > 0:
-            yield f"{word} " * min(count, at_once)
-            count -= at_once
-
-
-def _base_ids(row: str) -> tuple[int, ...]:
-    return tuple(ord(letter) - _FIRST_LETTER for letter in row)
-
-
-def _text(row: str, text_of: Mapping[int, str]) -> str:
-    return "".join(text_of[id_] for id_ in _base_ids(row))
+    return takes
 
 
 def _cutting(description: Mapping[str, Any]) -> list[str]:
@@ -120,35 +159,22 @@ def _cutting(description: Mapping[str, Any]) -> list[str]:
     return ["".join(letter_of_byte[byte] for byte in text.encode()) for text in texts]
 
 
-def _kept(
-    learnt: Iterable[Parts], text_of: Mapping[int, str], known: set[str], cutting: list[str], most: int
-) -> list[Parts]:
-    """The first merges that can be taken.
+def _append(description: dict[str, Any], merges: Sequence[Merge], first_id: int) -> tuple[tuple[int, ...], ...]:
+    """Put merges, and the tokens that they make, behind those of a tokenizer.json; what each token is made of.
 
-    Not those that make what the base has as a token that its merges never reach (it would come back to life), nor
-    tokens that no text could hold since an added token cuts it first, or that are too long for the encoder's table of
-    whole words, nor what is built on any of these.
+    Those that join words come last: no word that is whole when they are made is changed by those within words.
     """
-    kept: list[Parts] = []
-    dropped: set[str] = set()
-    for left, right in learnt:
-        text = _text(left + right, text_of)
-        idle = text in known or len(text) > KEPT_BYTES or any(added in text for added in cutting)
-        if idle or left in dropped or right in dropped:
-            dropped.add(left + right)
-        elif len(kept) < most:
-            kept.append((left, right))
-    return kept
-
-
-def _append(description: dict[str, Any], kept: Iterable[Parts], text_of: Mapping[int, str], first_id: int) -> None:
-    """Put the merges, and the tokens that they make, behind those of a tokenizer.json."""
     model = description["model"]
     # Else they would be numbered anew when it is loaded, from the number of the model's tokens on.
     model["vocab"] |= {token["content"]: token["id"] for token in description["added_tokens"]}
-    for number, (left, right) in enumerate(kept):
-        model["vocab"][_text(left + right, text_of)] = first_id + number
-        model["merges"].append([_text(left, text_of), _text(right, text_of)])
+    of_id = {id_: token for token, id_ in model["vocab"].items()}
+    pieces: dict[int, tuple[int, ...]] = {}
+    for merge in sorted(merges, key=lambda merge: merge.words > 1):
+        of_id[merge.into] = of_id[merge.left] + of_id[merge.right]
+        model["vocab"][of_id[merge.into]] = first_id + len(pieces)
+        model["merges"].append([of_id[merge.left], of_id[merge.right]])
+        pieces[merge.into] = pieces.get(merge.left, (merge.left,)) + pieces.get(merge.right, (merge.right,))
+    return tuple(pieces.values())
 
 
 def _check(base: Tokenizer, extended: Tokenizer) -> None:

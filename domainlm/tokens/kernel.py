@@ -27,8 +27,8 @@ KEPT_BYTES = 127
 """A longer piece is merged each time that it is met."""
 _PACKED_BYTES = 15
 """A piece of at most so many bytes is its own key: two words of 64 bits, its length in the top byte."""
-_SCANNED_BYTES = 64
-"""A longer piece is merged with a heap: a megabyte without a space must not cost its square."""
+_SCANNED_TOKENS = 64
+"""More are merged with a heap: a megabyte without a space must not cost its square."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SLOT_BITS = 18
 _RECENT_BITS = 13
@@ -46,6 +46,8 @@ class Cuts(NamedTuple):
     """Longest run of NUMBER in one piece."""
     single_digits: bool
     """Each DIGIT is a piece, or each run of them."""
+    across: bool = False
+    """Words with single spaces between make one row, whose tokens may be joined when all words are merged."""
 
 
 class Words(NamedTuple):
@@ -73,6 +75,8 @@ class Merges(NamedTuple):
     """Tokens by their bytes, where a word that is a token is never merged (Llama 3); else empty."""
     whole_bytes: int
     """Longest of them; 0 where there are none."""
+    joins: npt.NDArray[np.uint64]
+    """As `pairs`: those that join words, of which each has a higher rank than all that join parts of one."""
 
 
 class Added(NamedTuple):
@@ -254,6 +258,26 @@ def _piece_end(data, i, end, cuts):
 
 
 @numba.njit(nogil=True, cache=True)
+def _is_word(data, i, stop, end, cuts):
+    """Whether the piece data[i:stop] is letters, behind no more than one other character."""
+    if data[i] == 0x27 and _contraction(data, i, end, cuts.cl100k):
+        return False
+    kind, width = _class_at(data, i, end, cuts.classes)
+    return kind == LETTER or (i + width < stop and _class_at(data, i + width, end, cuts.classes)[0] == LETTER)
+
+
+@numba.njit(nogil=True, cache=True)
+def row_end(data, i, end, cuts):
+    """Where what may be one token ends: a piece, or words with single spaces between where `cuts` reach across."""
+    j = _piece_end(data, i, end, cuts)
+    if not (cuts.across and _is_word(data, i, j, end, cuts)):
+        return j
+    while j + 1 < end and data[j] == 0x20 and _class_at(data, j + 1, end, cuts.classes)[0] == LETTER:
+        j = _run_of(LETTER, data, j + 1, end, cuts.classes)
+    return j
+
+
+@numba.njit(nogil=True, cache=True)
 def fill_pairs(pairs, keys, into):
     mask = np.uint64(pairs.shape[0] - 1)
     for rank in range(keys.size):
@@ -287,16 +311,30 @@ def _merge_of(pairs, left, right):
 
 
 @numba.njit(nogil=True, cache=True)
-def _merge_scanned(merges, data, start, end, out_T, t):
-    """Write the ids of data[start:end] to `out_T` from `t` on; one past the last. Least rank first, then leftmost."""
-    count = end - start
-    tokens = np.empty(count, np.uint32)
-    best = np.empty(count, np.uint64)
-    for k in range(count):
+def _tokens_of(merges, data, start, end):
+    """The tokens of the single bytes."""
+    tokens = np.empty(end - start, np.uint32)
+    for k in range(end - start):
         tokens[k] = merges.byte_ids[data[start + k]]
+    return tokens
+
+
+@numba.njit(nogil=True, cache=True)
+def _merge_all(pairs, tokens, out_T, t):
+    """Write what becomes of `tokens` to `out_T` from `t` on; one past the last. Least rank first, then leftmost."""
+    if tokens.size <= _SCANNED_TOKENS:
+        return _merge_scanned(pairs, tokens, out_T, t)
+    return _merge_heaped(pairs, tokens, out_T, t)
+
+
+@numba.njit(nogil=True, cache=True)
+def _merge_scanned(pairs, tokens, out_T, t):
+    """As _merge_all, in time n squared."""
+    count = tokens.size
+    best = np.empty(count, np.uint64)
     best[count - 1] = NO_PAIR
     for k in range(count - 1):
-        best[k] = _merge_of(merges.pairs, tokens[k], tokens[k + 1])
+        best[k] = _merge_of(pairs, tokens[k], tokens[k + 1])
     while count > 1:
         place = 0
         least = best[0]
@@ -311,9 +349,9 @@ def _merge_scanned(merges, data, start, end, out_T, t):
         for k in range(place + 1, count):
             tokens[k] = tokens[k + 1]
             best[k] = best[k + 1]
-        best[place] = NO_PAIR if place + 1 == count else _merge_of(merges.pairs, tokens[place], tokens[place + 1])
+        best[place] = NO_PAIR if place + 1 == count else _merge_of(pairs, tokens[place], tokens[place + 1])
         if place > 0:
-            best[place - 1] = _merge_of(merges.pairs, tokens[place - 1], tokens[place])
+            best[place - 1] = _merge_of(pairs, tokens[place - 1], tokens[place])
     for k in range(count):
         out_T[t + k] = tokens[k]
     return t + count
@@ -357,22 +395,20 @@ def _pop(heap, size):
 
 
 @numba.njit(nogil=True, cache=True)
-def _merge_heaped(merges, data, start, end, out_T, t):
-    """As _merge_scanned, in time n log n. An entry of the heap stands as long as its pair is what `best` says."""
-    count = end - start
-    tokens = np.empty(count, np.uint32)
+def _merge_heaped(pairs, tokens, out_T, t):
+    """As _merge_all, in time n log n. An entry of the heap stands as long as its pair is what `best` says."""
+    count = tokens.size
     before = np.empty(count, np.int64)
     behind = np.empty(count, np.int64)
     best = np.empty(count, np.uint64)
     heap = np.empty((3 * count, 2), np.uint64)
     size = np.int64(0)
     for k in range(count):
-        tokens[k] = merges.byte_ids[data[start + k]]
         before[k] = k - 1
         behind[k] = k + 1
     best[count - 1] = NO_PAIR
     for k in range(count - 1):
-        best[k] = _merge_of(merges.pairs, tokens[k], tokens[k + 1])
+        best[k] = _merge_of(pairs, tokens[k], tokens[k + 1])
         if best[k] != NO_PAIR:
             size = _push(heap, size, best[k], np.uint64(k))
     while size:
@@ -387,12 +423,12 @@ def _merge_heaped(merges, data, start, end, out_T, t):
         best[place] = NO_PAIR
         if behind[place] < count:
             before[behind[place]] = place
-            best[place] = _merge_of(merges.pairs, tokens[place], tokens[behind[place]])
+            best[place] = _merge_of(pairs, tokens[place], tokens[behind[place]])
             if best[place] != NO_PAIR:
                 size = _push(heap, size, best[place], np.uint64(place))
         left = before[place]
         if left >= 0:
-            best[left] = _merge_of(merges.pairs, tokens[left], tokens[place])
+            best[left] = _merge_of(pairs, tokens[left], tokens[place])
             if best[left] != NO_PAIR:
                 size = _push(heap, size, best[left], np.uint64(left))
     k = np.int64(0)
@@ -502,24 +538,37 @@ def _encode_new(merges, words, data, start, end, out_T, t):
         if merges.whole.table[slot, 2]:
             out_T[t] = merges.whole.table[slot, 3]
             return t + 1
-    if count <= _SCANNED_BYTES:
-        stop = _merge_scanned(merges, data, start, end, out_T, t)
-    else:
-        stop = _merge_heaped(merges, data, start, end, out_T, t)
+    stop = _merge_all(merges.pairs, _tokens_of(merges, data, start, end), out_T, t)
     if count <= KEPT_BYTES:
         keep(words, data, start, end, out_T, t, stop)
     return stop
 
 
 @numba.njit(nogil=True, cache=True)
+def _join(pairs, out_T, first, t):
+    """Join the tokens of a row of words, out_T[first:t], in place; one past the last."""
+    for k in range(first + 1, t):
+        if _merge_of(pairs, out_T[k - 1], out_T[k]) != NO_PAIR:
+            return _merge_all(pairs, out_T[first:t].astype(np.uint32), out_T, first)
+    return t
+
+
+@numba.njit(nogil=True, cache=True)
 def _encode_text(cuts, merges, words, data, start, end, out_T, t):
     """Write the ids of the text data[start:end] to `out_T` from `t` on; one past the last of them."""
     recent_mask = np.uint64(words.recent.shape[0] - 1)
+    row, behind_word = t, False
     while start < end:
         # Most pieces are letters of ASCII behind a space or nothing: the same in all patterns.
         stop = _ascii_letters_end(data, start + (data[start] == 0x20), end)
+        word = True
         if stop <= start + 1 or (stop < end and data[stop] >= 0x80):
             stop = _piece_end(data, start, end, cuts)
+            word = cuts.across and _is_word(data, start, stop, end, cuts)
+        if cuts.across:
+            if not (word and behind_word and data[start] == 0x20):
+                t = row = _join(merges.joins, out_T, row, t)
+            behind_word = word
         count = stop - start
         if count > KEPT_BYTES:
             t = _encode_new(merges, words, data, start, stop, out_T, t)
@@ -551,7 +600,7 @@ def _encode_text(cuts, merges, words, data, start, end, out_T, t):
                 out_T[t + k] = words.ids[first + k]
         t += num_ids
         start = stop
-    return t
+    return _join(merges.joins, out_T, row, t) if cuts.across else t
 
 
 @numba.njit(nogil=True, cache=True)

@@ -15,18 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Regex, pre_tokenizers
 
+from domainlm.specs.byte_level import ACROSS, PATTERNS, pattern_of
 from domainlm.tokens.kernel import DIGIT, LETTER, NEWLINE, NUMBER, OTHER, SPACE, Cuts
 
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _NO_LIMIT = 2**31 - 1
-_PATTERNS = {
-    _GPT2: (False, _NO_LIMIT),
-    _CL100K % r"\p{N}{1,3}": (True, 3),
-    _CL100K % r"\p{N}": (True, 1),
-    _CL100K % r"\p{N}+": (True, _NO_LIMIT),
-}
+_PATTERNS = dict(zip(PATTERNS, ((False, _NO_LIMIT), (True, 3), (True, 1), (True, _NO_LIMIT)), strict=True))
 """What is built in: whether it is of cl100k's kind, and the longest run of numbers."""
+_OF_WIDER = {wider: pattern for pattern, wider in ACROSS.items()}
 
 _LAST_ASSIGNED = 0x40000
 """Planes 4 to 16 hold no letter, number or space: they are unassigned, private or formatting."""
@@ -44,30 +39,34 @@ def cuts(pre_tokenizer: Mapping[str, Any] | None) -> Cuts:
     """The cuts that a `pre_tokenizer` of a tokenizer.json makes; Refused where they are not known to be the same."""
     steps = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer])
     kinds = [(step or {}).get("type") for step in steps]
-    if kinds not in (["ByteLevel"], ["Digits", "ByteLevel"], ["Split", "ByteLevel"]):
+    if kinds not in (["ByteLevel"], ["Digits", "ByteLevel"], ["Split", "ByteLevel"], ["Digits", "Split", "ByteLevel"]):
         raise Refused(reason=f"pre-tokenizer {' + '.join(map(str, kinds))}")
     first, last = steps[0], steps[-1]
     if last["add_prefix_space"]:
         raise Refused(reason="pre-tokenizer ByteLevel with add_prefix_space")
     # Files older than the option mean True.
-    if last.get("use_regex", True) == (kinds[0] == "Split"):
+    if last.get("use_regex", True) == ("Split" in kinds):
         raise Refused(reason=f"pre-tokenizer {' + '.join(map(str, kinds))} with use_regex {last.get('use_regex')}")
-    pattern = _split_pattern(first) if kinds[0] == "Split" else _GPT2
-    if pattern not in _PATTERNS:
-        raise Refused(reason=f"pre-tokenizer pattern {pattern}")
-    cl100k, max_numbers = _PATTERNS[pattern]
+    pattern = pattern_of(pre_tokenizer)
+    if pattern not in {*_PATTERNS, *_OF_WIDER}:
+        raise Refused(reason=f"pre-tokenizer pattern {pattern or steps[-2]}")
+    cl100k, max_numbers = _PATTERNS[_OF_WIDER.get(pattern, pattern)]
     digits = kinds[0] == "Digits"
     single_digits = digits and first["individual_digits"]
     classes = _classes(digits)
     if digits and not single_digits and (_classes(False)[classes == DIGIT] != NUMBER).any():
         raise Refused(reason="pre-tokenizer Digits, in runs of what the library's \\p{N} calls numbers in part")
-    return Cuts(classes, cl100k, max_numbers, single_digits)
+    return Cuts(classes, cl100k, max_numbers, single_digits, pattern in _OF_WIDER)
 
 
-def _split_pattern(step: Mapping[str, Any]) -> str:
-    if step["behavior"] != "Isolated" or step["invert"] or "Regex" not in step["pattern"]:
-        raise Refused(reason=f"pre-tokenizer Split, {step['behavior']}, inverted {step['invert']}: {step['pattern']}")
-    return step["pattern"]["Regex"]
+def across(pre_tokenizer: Mapping[str, Any]) -> dict[str, Any]:
+    """The pre-tokenizer that cuts as this one, but leaves words with single spaces between together, as JSON."""
+    pattern = pattern_of(pre_tokenizer)
+    assert pattern is not None
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
+    split = {"type": "Split", "pattern": {"Regex": ACROSS[pattern]}, "behavior": "Isolated", "invert": False}
+    first = [step for step in steps if step["type"] == "Digits"]
+    return {"type": "Sequence", "pretokenizers": [*first, split, {**steps[-1], "use_regex": False}]}
 
 
 @cache

@@ -16,10 +16,10 @@ from domainlm.manifest import Made, Manifest, shard_of
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.tokens import pretrained, transfer
 from domainlm.tokens.chunks import Each, in_turn
-from domainlm.tokens.extend import extend
+from domainlm.tokens.extend import Left, extend
 from domainlm.tokens.fertility import by_domain
 from domainlm.tokens.learn import feed, learn
-from domainlm.tokens.sample import DomainSample, available_bytes, byte_targets, choose
+from domainlm.tokens.sample import DomainSample, available_bytes, byte_targets, choose, texts
 from domainlm.tokens.tokenizer import FILE_NAME, FOLDER, load_folder, vocab_size
 
 _NO_LIMIT = 10**30
@@ -76,7 +76,9 @@ def _extend(
     end_token = pretrained.take(spec.extend, out, root, revision)
     base, samples = load_folder(out), _samples(spec, corpus, seed)
     try:
-        extended, made_of = extend(base, spec.new_tokens, feed(samples))
+        extended, made_of = extend(
+            base, spec.new_tokens, feed(samples), across_words=spec.across_words, left=_left(spec, corpus, seed)
+        )
     except DataError as error:
         raise DataError(f"tokenizer {spec.name}, of {spec.extend}: {error}") from error
     pretrained.put(extended, out)
@@ -86,6 +88,19 @@ def _extend(
         "sample_bytes": _sizes(samples),
         "base_fertility": by_domain(base, corpus, seed=seed),
     }
+
+
+def _left(spec: TokenizerSpec, corpus: Manifest, seed: int) -> list[Left]:
+    """Text of the domains of `max_change`."""
+    available = available_bytes(corpus, "train")
+    found = []
+    for domain, most in sorted(spec.max_change.items()):
+        if not available.get(domain):
+            raise DataError(f"max_change: the corpus has no training text of {domain}")
+        target_bytes = min(available[domain], spec.sample_bytes)
+        seed_of_domain = seed_for(seed, "tokenizer sample", domain)
+        found.append(Left(texts(choose(corpus, "train", domain, target_bytes, seed_of_domain)), most))
+    return found
 
 
 def _replace(outside: str, folder: Path, end_token: str, *, root: Path, revision: str | None) -> None:

@@ -122,7 +122,7 @@ def _grown(found: Counted, num_words: int) -> tuple[Counted, npt.NDArray[np.int3
 def _cut(kind, cuts, data, i, end):
     """Where the pretoken that begins at byte `i` ends."""
     if kind <= _CL100K:
-        return kernel._piece_end(data, i, end, cuts)
+        return kernel.row_end(data, i, end, cuts)
     if kind == _WHITESPACE:
         return _cut_at_whitespace(cuts, data, i, end)
     first = _ascii_kind(data[i])

@@ -191,6 +191,18 @@ def test_what_no_merges_can_be_added_to_is_told_before_any_work(edit, problems_o
     assert problems_of(RUN) == ()
 
 
+def test_what_cannot_reach_across_words_is_told_before_any_work(edit, problems_of, project: Path) -> None:
+    _model(project / "base", vocab_size=260)
+    _tokenizer(project / "base", pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True})
+    _extended(edit, "./base", "./base")
+    edit("tokenizers/small", "new_tokens: 10", "new_tokens: 10\nacross_words: true")
+    (problem,) = problems_of(RUN)
+    assert problem.want == "nothing: ./base has `add_prefix_space`, with which each word would get a space"
+    assert problem.fix == "delete `across_words`"
+    _tokenizer(project / "base")
+    assert problems_of(RUN) == ()
+
+
 def test_zero_output_rows_are_refused_where_the_model_is_known_to_have_none(edit, problems_of, project: Path) -> None:
     _model(project / "base", vocab_size=260, tie_word_embeddings=True)
     _tokenizer(project / "base")

@@ -11,12 +11,11 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import AutoTokenizer
 
 from domainlm.errors import DataError
-from domainlm.specs.byte_level import cannot_extend, letters
+from domainlm.specs.byte_level import cannot_extend, letters, text_of
 from domainlm.specs.tokenizer import TokenizerSpec
-from domainlm.tokens import extend as extending
-from domainlm.tokens import parity, transfer, words
+from domainlm.tokens import parity, rows, transfer
 from domainlm.tokens.encode import Fast, Library, choose
-from domainlm.tokens.extend import extend
+from domainlm.tokens.extend import Left, extend
 from domainlm.tokens.pretoken import Refused, cuts
 from domainlm.tokens.tokenizer import load, vocab_size
 
@@ -51,11 +50,15 @@ def base_like(kind: str) -> Tokenizer:
     return tokenizer
 
 
-@pytest.fixture(scope="module", params=LIKE)
+ACROSS = [kind for kind in LIKE if kind != "no kernel"]
+
+
+@pytest.fixture(scope="module", params=[*LIKE, *(f"{kind}, across words" for kind in ACROSS)])
 def pair(request: pytest.FixtureRequest) -> tuple[Tokenizer, Tokenizer, transfer.Transfer]:
     """A base, the same with new tokens, and what these are made of."""
-    base = base_like(request.param)
-    return base, *extend(base, NEW_TOKENS, [LAW])
+    kind, _, across = request.param.partition(", ")
+    base = base_like(kind)
+    return base, *extend(base, NEW_TOKENS, [LAW], across_words=bool(across))
 
 
 SIGNS = "lawcts abdefghij  \t\n12.-\u00e9e\u0301\u4e00\U0001f642<|end|>"
@@ -116,11 +119,13 @@ def test_new_tokens_save_tokens_where_they_were_learnt(pair):
         assert counts[1] <= most * counts[0]
 
 
-def test_the_kernel_and_the_library_count_the_same_pretokens(monkeypatch):
+def test_the_kernel_and_the_library_find_the_same_rows():
     base = base_like("qwen")
-    fast = dict(extending._counted(base, [LAW, GENERAL]))
-    monkeypatch.setattr(words, "count_cuts", lambda *_: cuts({"type": "Whitespace"}))
-    assert dict(extending._counted(base, [LAW, GENERAL])) == fast
+    fast = rows._by_kernel(base, cuts(json.loads(base.pre_tokenizer.__getstate__())), [LAW, GENERAL])
+    slow = rows._by_library(base, [LAW, GENERAL])
+    for one, other in ((fast.ids_T, slow.ids_T), (fast.begins_T, slow.begins_T), (fast.ends_R, slow.ends_R)):
+        assert one.tolist() == other.tolist()
+    assert fast.counts_KR.tolist() == slow.counts_KR.tolist()
 
 
 def test_a_token_that_merges_never_reach_does_not_come_back_to_life():
@@ -134,6 +139,73 @@ def test_a_token_that_merges_never_reach_does_not_come_back_to_life():
     assert extended.token_to_id(longest) == 999
     assert len(made_of.pieces) == 20
     assert all(a + b != longest for a, b in json.loads(extended.to_str())["model"]["merges"])
+
+
+def count(tokenizer: Tokenizer, texts: list[str]) -> int:
+    return sum(len(tokenizer.encode(text, add_special_tokens=False)) for text in texts)
+
+
+def test_tokens_of_several_words_save_more_and_are_whole_words():
+    base = base_like("llama3")
+    within, across = (extend(base, 300, [LAW], across_words=across)[0] for across in (False, True))
+    assert count(across, LAW) < 0.95 * count(within, LAW)
+    new = [token for token in across.get_vocab() if token not in base.get_vocab()]
+    several = [text_of(token).split(" ") for token in new if "\u0120" in token[1:] and text_of(token).strip()]
+    assert several and max(map(len, several)) <= 5  # with what stands before the first space
+    law_words = {word for text in LAW for word in text.replace(":", "").replace(".", "").split()}
+    assert all(word in law_words for words in several for word in words if word)
+
+
+def test_a_token_of_several_words_does_not_reach_over_what_is_no_single_space():
+    base = base_like("gpt2")
+    extended, made_of = extend(base, 300, [LAW], across_words=True)
+    for text in ("law acts", "law  acts", "law\tacts", "law\nacts", "law, acts", "law-acts", "law\u00a0acts"):
+        ids = extended.encode(text, add_special_tokens=False).ids
+        texts = [text_of(extended.id_to_token(id_)).strip() for id_ in ids]
+        assert ("law acts" in texts) == (text == "law acts")
+    assert extend(base, 300, [LAW], across_words=True)[1] == made_of
+
+
+def test_the_text_that_is_left_saves_no_more_than_it_may():
+    base = base_like("qwen")
+    free, _ = extend(base, NEW_TOKENS, [LAW], across_words=True)
+    before = count(base, GENERAL)
+    assert 1 - count(free, GENERAL) / before > 0.02
+    bound, _ = extend(base, NEW_TOKENS, [LAW], across_words=True, left=[Left([GENERAL], 0.01)])
+    assert 0 <= 1 - count(bound, GENERAL) / before <= 0.01
+    assert count(free, LAW) < count(bound, LAW) < count(base, LAW)
+    with pytest.raises(DataError, match=r"asked, but [\d,]+ found: no more of them leave the text of `max_change`"):
+        extend(base, 2_000, [LAW], left=[Left([LAW], 0.0)])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"pre_tokenizer": {"type": "Whitespace"}}, "a BPE over characters"),
+        ({"merges": [["a", "\u0120b"]]}, "a merge that joins words, of 'a' and '\u0120b'"),
+        ({"ignore_merges": True}, "1 tokens that its merges never reach, such as 'ab'"),
+        ({"regex": r"\S+|\s+"}, "a pre-tokenizer that cuts by "),
+        ({"prefix": True}, "`add_prefix_space`"),
+    ],
+)
+def test_a_base_whose_tokens_would_change_across_words_is_refused_with_the_reason(change, why):
+    vocab = {"a\u0120b": 258} if "merges" in change else {}
+    vocab |= {letter: number for number, letter in enumerate(letters())} | {"\u0120b": 256, "ab": 257}
+    merges = [("\u0120", "b"), *map(tuple, change.get("merges", []))]
+    base = Tokenizer(models.BPE(vocab, merges, ignore_merges=change.get("ignore_merges", False)))
+    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=change.get("prefix", False))
+    if "regex" in change:
+        base.pre_tokenizer = split(change["regex"])
+    if "pre_tokenizer" in change:
+        base.pre_tokenizer = pre_tokenizers.Whitespace()
+    with pytest.raises(DataError, match=f"it has {why}"):
+        extend(base, 10, [LAW], across_words=True)
+
+
+def test_what_reaches_across_words_is_not_extended_again():
+    extended, _ = extend(base_like("gpt2"), 10, [LAW], across_words=True)
+    with pytest.raises(DataError, match="it has tokens that reach across words already"):
+        extend(extended, 10, [LAW])
 
 
 def test_the_letters_of_bytes_are_the_librarys():

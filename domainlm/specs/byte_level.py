@@ -37,6 +37,12 @@ def text_of(token: str) -> str:
     return bytes(_byte_of_letter().get(letter, 0xFF) for letter in token).decode(errors="replace")
 
 
+def merges_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The merges of a BPE, of an older file too, which has the two tokens of each in one string."""
+    pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"])
+    return [(left, right) for left, right in pairs]
+
+
 def cannot_extend(description: Mapping[str, Any]) -> str | None:
     """Why the tokenizer of this tokenizer.json cannot get new merges, in words that end `it has `; None where it can.
 
@@ -82,8 +88,7 @@ def cannot_cross(description: Mapping[str, Any]) -> str | None:
         return "`add_prefix_space`, with which each word would get a space"
     if pattern not in ACROSS:
         return f"a pre-tokenizer that cuts by {pattern!r}, and not as GPT-2's, Llama 3's or Qwen's"
-    pairs = (pair.split(" ") if isinstance(pair, str) else pair for pair in description["model"]["merges"])
-    joined = next((pair for pair in pairs if joins_words(*pair)), None)
+    joined = next((pair for pair in merges_of(description["model"]) if joins_words(*pair)), None)
     return None if joined is None else f"a merge that joins words, of {joined[0]!r} and {joined[1]!r}"
 
 

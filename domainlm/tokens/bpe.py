@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from domainlm.specs.byte_level import joins_words, letters
+from domainlm.specs.byte_level import joins_words, letters, merges_of
 from domainlm.tokens import kernel
 from domainlm.tokens.kernel import KEPT_BYTES, NO_PAIR, Merges, Words
 from domainlm.tokens.pretoken import Refused
@@ -31,7 +31,7 @@ def merges(model: Mapping[str, Any], *, across: bool = False) -> Merges:
     missing = [letter for letter in letter_of_byte if letter not in vocab]
     if missing:
         raise Refused(reason=f"a vocabulary without {len(missing)} of the 256 bytes")
-    merged = [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
+    merged = merges_of(model)
     first = next((k for k, pair in enumerate(merged) if across and joins_words(*pair)), len(merged))
     if not all(joins_words(*pair) for pair in merged[first:]):
         raise Refused(reason="merges within words behind those that join words")

@@ -16,7 +16,7 @@ from tokenizers.models import BPE
 
 from domainlm.errors import DataError
 from domainlm.progress import tell
-from domainlm.specs.byte_level import cannot_cross, cannot_extend, letters, text_of
+from domainlm.specs.byte_level import cannot_cross, cannot_extend, letters, merges_of, text_of
 from domainlm.tokens.kernel import KEPT_BYTES
 from domainlm.tokens.merges import Learnt, Merge, Rows, learn
 from domainlm.tokens.pretoken import across
@@ -84,8 +84,7 @@ def _never_reached(model: Mapping[str, Any]) -> str | None:
     """Words that are tokens only because a word is looked up as a whole, which it is not among others."""
     if not model.get("ignore_merges"):
         return None
-    merges = [tuple(pair.split(" ") if isinstance(pair, str) else pair) for pair in model["merges"]]
-    plain = BPE(model["vocab"], merges)
+    plain = BPE(model["vocab"], merges_of(model))
     tokens = [token for token in model["vocab"] if any(letter.isalpha() for letter in text_of(token))]
     never = [token for token in tokens if len(plain.tokenize(token)) > 1]
     return f"{len(never)} tokens that its merges never reach, such as {never[0]!r}" if never else None

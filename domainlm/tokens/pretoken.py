@@ -19,7 +19,9 @@ from domainlm.specs.byte_level import ACROSS, PATTERNS, pattern_of
 from domainlm.tokens.kernel import DIGIT, LETTER, NEWLINE, NUMBER, OTHER, SPACE, Cuts
 
 _NO_LIMIT = 2**31 - 1
-_PATTERNS = dict(zip(PATTERNS, ((False, _NO_LIMIT), (True, 3), (True, 1), (True, _NO_LIMIT)), strict=True))
+_PATTERNS: dict[str, tuple[bool, int]] = dict(
+    zip(PATTERNS, ((False, _NO_LIMIT), (True, 3), (True, 1), (True, _NO_LIMIT)), strict=True)
+)
 """What is built in: whether it is of cl100k's kind, and the longest run of numbers."""
 _OF_WIDER = {wider: pattern for pattern, wider in ACROSS.items()}
 
@@ -48,7 +50,7 @@ def cuts(pre_tokenizer: Mapping[str, Any] | None) -> Cuts:
     if last.get("use_regex", True) == ("Split" in kinds):
         raise Refused(reason=f"pre-tokenizer {' + '.join(map(str, kinds))} with use_regex {last.get('use_regex')}")
     pattern = pattern_of(pre_tokenizer)
-    if pattern not in {*_PATTERNS, *_OF_WIDER}:
+    if pattern is None or pattern not in {*_PATTERNS, *_OF_WIDER}:
         raise Refused(reason=f"pre-tokenizer pattern {pattern or steps[-2]}")
     cl100k, max_numbers = _PATTERNS[_OF_WIDER.get(pattern, pattern)]
     digits = kinds[0] == "Digits"

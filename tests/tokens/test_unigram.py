@@ -164,17 +164,6 @@ def test_a_unigram_tokenizer_has_the_size_asked_and_no_text_becomes_its_end_toke
     assert 499 not in tokenizer.encode("law<|endoftext|> acts", add_special_tokens=False).ids
 
 
-def test_any_text_comes_back_exactly_from_a_unigram_tokenizer(finished):
-    tokenizer = load(finished)
-
-    @given(TEXTS)
-    def comes_back(text):
-        ids = tokenizer.encode(text, add_special_tokens=False).ids
-        assert tokenizer.decode(ids, skip_special_tokens=False) == text
-
-    comes_back()
-
-
 def test_every_byte_is_a_token(finished):
     vocab = load(finished).get_vocab()
     assert sorted(vocab[letter] for letter in letters()) == list(range(256))

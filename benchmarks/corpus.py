@@ -32,7 +32,7 @@ KEYS = (
     *("near_vs_datatrove", "near_vs_datatrove_whitespace", "near_vs_text_dedup", "recall", "precision", "peak_mib"),
     *("exact_vs_datatrove", "shards_vs_documenttokenizer", "build_mb_per_cpu_s"),
 )
-SLICES = {"near": 2, "near-whitespace": 8, "text-dedup": 8, "exact": 16, "shards": 4}
+SLICES = {"near": 4, "near-whitespace": 8, "text-dedup": 8, "exact": 16, "shards": 4}
 """Files of 16 that a peer is given."""
 GROWTH = (1, 4, 16)
 FOUND_FROM = 0.8

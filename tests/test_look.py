@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,15 @@ SPEC = "data_specs/runs/tiny.yaml"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, write_project: Callable[[Path], Path]) -> Path:
+    """A project whose legal text has copies, near copies and a broken line."""
     root = tmp_path_factory.mktemp("project")
     write_project(root)
+    path = root / "text" / "legal.jsonl"
+    text = path.read_text(encoding="utf-8")
+    first, *others = [json.loads(line)["text"] for line in text.splitlines()]
+    more = [first, first, others[0] + " And so on.", others[1]]
+    lines = [json.dumps({"id": f"copy-{number}", "text": copy}) for number, copy in enumerate(more)]
+    path.write_text(text + "\n".join([*lines, "{"]) + "\n", encoding="utf-8")
     return root
 
 
@@ -63,9 +71,24 @@ def test_every_document_that_a_sample_shows_has_the_fate_that_why_tells(look) ->
 def test_the_tables_for_people_hold_the_same_sources(look, project: Path) -> None:
     shown = CliRunner().invoke(cli.app, ["corpus", "stats", str(project / SPEC)], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
-    assert all(label in shown.output for label in look("stats")["sources"])
+    found = look("stats")
+    assert all(label in shown.output for label in found["sources"])
+    assert found["examples"] and all(row["id"] in shown.output for row in found["examples"])
+    heads = [row["text_head"] for row in found["examples"]] + [row["head"] for row in found["largest_clusters"]]
+    assert all(line in shown.output for head in heads for line in head.split("\n") if 0 < len(line) < 80)
     sampled = CliRunner().invoke(cli.app, ["corpus", "sample", str(project / SPEC), "--docs", "1"])
     assert "  | " in sampled.output
+
+
+def test_examples_are_of_the_reasons_that_took_most(look) -> None:
+    found = look("stats")
+    total: Counter[str] = Counter()
+    for own in found["sources"].values():
+        total.update(own["dropped"])
+    assert {total[row["reason"]] for row in found["examples"]} == {number for _, number in total.most_common(12)}
+    for row in found["examples"]:
+        fates = [fate for fate in look("why", row["id"]) if f"{fate['domain']}/{fate['source']}" == row["source"]]
+        assert row["reason"] in [fate["reason"] for fate in fates]
 
 
 def test_a_document_that_was_never_read_is_an_error(look, project: Path) -> None:

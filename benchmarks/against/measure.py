@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ class Cost:
 def measure(command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> Cost:
     """Run `command` to its end; RuntimeError with the end of its output where it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    # A child begins with this process's memory, for the moment before it is another program: so much tells nothing.
+    inherited_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = monotonic()
     with log.open("wb") as out:
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
@@ -50,7 +53,7 @@ def measure(command: Sequence[str], *, log: Path, env: Mapping[str, str] | None 
         # wait4 knows the command and what it waited for; processes that nobody waited for are in the samples alone.
         cpu_s=max(usage.ru_utime + usage.ru_stime, watch.cpu_s()),
         wall_s=monotonic() - begin,
-        peak_mib=max(usage.ru_maxrss / 1024, watch.peak_bytes / 2**20),
+        peak_mib=max(watch.peak_bytes / 2**20, usage.ru_maxrss / 1024 if usage.ru_maxrss > inherited_kib else 0),
     )
 
 

@@ -31,6 +31,7 @@ def why(
     """Say what became of a document: kept, or dropped at which stage, for which reason, and for which other."""
     from domainlm.corpus.explain import why as fates_of
     from domainlm.errors import DataError
+    from domainlm.report.corpus_table import indented
 
     fates = fates_of(_corpus(spec, workspace), document)
     if not fates:
@@ -46,7 +47,7 @@ def why(
             print(f"  kept in its place: {other.id} ({other.domain}/{other.source}, {other.split})")
         if fate.cluster_docs > 1:
             print(f"  {fate.cluster_docs:,} documents in its cluster of duplicates")
-        print(_indented(fate.text_head))
+        print(indented(fate.text_head))
 
 
 @app.command(epilog="Example: domainlm corpus stats data_specs/runs/demo.yaml")
@@ -170,15 +171,11 @@ def _corpus(spec: Path, workspace: Path | None) -> Manifest:
 
 
 def _shown(row: Sampled) -> str:
+    from domainlm.report.corpus_table import indented
+
     said = f"{row.id}  ({row.source}{f', {row.split}' if row.split else ''})"
     if row.reason:
         said += f"\n  {row.reason}"
     if row.duplicate_of is not None:
         said += f"; kept in its place: {row.duplicate_of}"
-    return f"{said}\n{_indented(row.text_head)}\n"
-
-
-def _indented(text: str) -> str:
-    """Text from outside, safe to print: nothing in it moves the cursor."""
-    plain = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return "\n".join(f"  | {line}" for line in plain.split("\n"))
+    return f"{said}\n{indented(row.text_head)}\n"

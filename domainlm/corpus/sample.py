@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,29 @@ def dropped(corpus: Manifest, reason: str, num_docs: int, *, source: str | None 
 
     Raises DataError, with the reasons there are, where none does.
     """
-    return [
-        Sampled(
-            id=row["id"],
-            source=f"{row['domain']}/{row['source']}",
-            split=row["split"],
-            reason=row["reason"],
-            duplicate_of=row["duplicate_of"],
-            text_head=row["text_head"],
-        )
-        for row in _sampled_rows(corpus, "dropped", reason, num_docs, source, seed)
-    ]
+    return list(map(_dropped, _sampled_rows(corpus, "dropped", reason, num_docs, source, seed)))
+
+
+def of_top_reasons(corpus: Manifest, num_reasons: int, num_docs: int, *, seed: int = 0) -> list[Sampled]:
+    """`num_docs` of the documents that were dropped for each of the reasons that took most, in this order."""
+    path = corpus.only("dropped")
+    reason_R = pq.read_table(path, columns=["reason"], read_dictionary=["reason"]).column("reason").to_numpy()
+    found: list[Sampled] = []
+    for reason, _ in Counter(reason_R.tolist()).most_common(num_reasons):
+        rows = np.flatnonzero(reason_R == reason)
+        found += map(_dropped, _take(path, rows[_choose(len(rows), num_docs, seed)].tolist()))
+    return found
+
+
+def _dropped(row: Mapping[str, Any]) -> Sampled:
+    return Sampled(
+        id=row["id"],
+        source=f"{row['domain']}/{row['source']}",
+        split=row["split"],
+        reason=row["reason"],
+        duplicate_of=row["duplicate_of"],
+        text_head=row["text_head"],
+    )
 
 
 def quarantined(

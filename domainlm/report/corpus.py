@@ -24,7 +24,7 @@ def section(corpus: Manifest) -> Section:
     reasons = drop_reasons(sources)
     clusters = corpus.facts.get("largest_clusters", [])
     chart = {"kind": "corpus", "rows": _flows(sources, reasons), "parts": _parts(reasons)}
-    examples = _examples(corpus, reasons)
+    examples = sample.of_top_reasons(corpus, TOP_REASONS, EXAMPLES)
     return Section(
         id="corpus",
         title="Corpus",
@@ -163,11 +163,6 @@ def _languages(sources: Mapping[str, Counts]) -> Markup:
         if found:
             rows.append([name, listing(shares)])
     return table("Languages of the documents kept", ["source", "share"], rows, texts=(0, 1)) if rows else Markup("")
-
-
-def _examples(corpus: Manifest, reasons: Counter[str]) -> list[Sampled]:
-    top = [reason for reason, _ in reasons.most_common(TOP_REASONS)]
-    return [row for reason in top for row in sample.dropped(corpus, reason, EXAMPLES) if row.reason == reason]
 
 
 def _example_list(examples: list[Sampled]) -> Markup:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from domainlm.corpus import sample
 from domainlm.manifest import Manifest
 from domainlm.report.wording import amount, count, percent
 
 _BARS = " ▁▂▃▄▅▆▇█"
 TOP_REASONS = 12
+EXAMPLES = 2
+"""Documents shown of each of the most frequent reasons."""
 
 
 def stats(corpus: Manifest, tokenizer: Manifest | None, tokens: Manifest | None) -> dict[str, Any]:
-    """By source: documents, bytes and tokens out of each stage, lengths, languages, and why documents went.
+    """By source: documents, bytes and tokens out of each stage, lengths, languages, and why documents went, with some.
 
     `train_tokens` are counted, where the text was tokenised (`tokens`). `tokens_out` of a stage is its bytes over the
     tokenizer's bytes per token on the domain's held-out text; None where there is no tokenizer yet.
@@ -41,7 +45,11 @@ def stats(corpus: Manifest, tokenizer: Manifest | None, tokens: Manifest | None)
             "languages": counts["languages"],
             "train_tokens": trained.get("tokens"),
         }
-    return {"sources": sources, "largest_clusters": list(corpus.facts["largest_clusters"])}
+    return {
+        "sources": sources,
+        "examples": [asdict(row) for row in sample.of_top_reasons(corpus, TOP_REASONS, EXAMPLES)],
+        "largest_clusters": list(corpus.facts["largest_clusters"]),
+    }
 
 
 def render(found: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -54,8 +62,15 @@ def render(found: Mapping[str, Any]) -> Iterator[RenderableType]:
     if any(own["edits"] for own in sources.values()):
         yield _edit_table(sources)
     yield _reason_table(sources)
+    if found["examples"]:
+        yield Text("Some that went", style="italic")
+        for row in found["examples"]:
+            other = f"; kept in its place: {row['duplicate_of']}" if row["duplicate_of"] is not None else ""
+            yield _example(f"{row['reason']}{other}", f"{row['id']}  ({row['source']})", row["text_head"])
     if found["largest_clusters"]:
-        yield _cluster_table(found["largest_clusters"])
+        yield Text("Largest clusters of duplicates", style="italic")
+        for cluster in found["largest_clusters"]:
+            yield _example(f"{count(cluster['num_docs'])} documents", f"kept: {cluster['kept']}", cluster["head"])
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterator[Sequence[str]], texts: Sequence[int] = (0,)) -> Table:
@@ -156,6 +171,19 @@ def _reason_table(sources: Mapping[str, Any]) -> Table:
     return _table("Why documents were dropped", ("reason", "documents", "sources"), rows, texts=(0, 2))
 
 
-def _cluster_table(clusters: Sequence[Mapping[str, Any]]) -> Table:
-    rows = ((c["kept"], count(c["num_docs"]), " ".join(c["head"].split())[:80]) for c in clusters)
-    return _table("Largest clusters of duplicates", ("kept", "documents", "begins"), rows, texts=(0, 2))
+def _example(reason: str, of: str, head: str) -> Text:
+    return Text.assemble((safe(reason), "bold"), f"\n{safe(of)}\n{indented(head)}\n")
+
+
+def indented(text: str) -> str:
+    """Text from outside as a block of lines that are safe to print."""
+    return "\n".join(f"  | {safe(line)}" for line in text.split("\n"))
+
+
+def safe(text: str) -> str:
+    """Text from outside without what would move the cursor.
+
+    >>> safe("a\\x1b[2Jb")
+    'a\N{REPLACEMENT CHARACTER}[2Jb'
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.corpus.batch import Spans
-from domainlm.corpus.normalize import _KEPT, _normalized, changed_by_normalize, normalize
+from domainlm.corpus.normalize import _normalized, changed_by_normalize, normalize
+from domainlm.corpus.spelling import KEPT
 
 ODD = st.text(st.sampled_from("ab \t\n\r\f\v\x00\x07\x7f\x85\u00a0\u00ad\u0301\u2003\u200b\u200d\u2028\u212b\ufeffé"))
 
@@ -55,7 +56,7 @@ def test_every_character_becomes_what_python_says() -> None:
 
 
 def test_characters_that_are_kept_go_together_with_no_other() -> None:
-    kept = {chr(point) for first, last in _KEPT for point in range(first, last + 1)}
+    kept = {chr(point) for first, last in KEPT for point in range(first, last + 1)}
     changed = {sign for sign in kept if unicodedata.combining(sign) or unicodedata.normalize("NFC", sign) != sign}
     decompositions = (unicodedata.decomposition(chr(point)) for point in range(0x110000))
     joined = {chr(int(code, 16)) for one in decompositions if one[:1] != "<" for code in one.split()[1:]}

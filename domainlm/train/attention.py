@@ -20,37 +20,81 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "domainlm_short"
 _MOST_TOKENS = 512
+_BLOCK_SCORES = 2**19
+"""At once: 2 MiB in fp32 stay in a core's caches."""
 
 
 class _Attention(torch.autograd.Function):
+    """A few heads at a time, in memory that is used again: the scores of all would be fresh pages each time, and those
+    cost more than the products. Softmax is taken in fp32."""
+
     @staticmethod
     def forward(
-        ctx: Any, query_GTD: Tensor, key_GTD: Tensor, value_GTD: Tensor, hidden: Tensor, scale: float
+        ctx: Any, query_GTD: Tensor, key_GTD: Tensor, value_GTD: Tensor, unseen: Tensor, num_heads: int, scale: float
     ) -> Tensor:
-        """`hidden`, (rows or 1, 1, T, T), is True where a token is not to be seen. Softmax is taken in fp32."""
-        score_GTT = torch.bmm(query_GTD, key_GTD.transpose(1, 2)).float().mul_(scale)
-        rows = hidden.shape[0]
-        score_GTT.view(rows, -1, *score_GTT.shape[1:]).masked_fill_(hidden, float("-inf"))
-        weight_GTT = score_GTT.softmax(-1).to(query_GTD.dtype)
+        """`unseen`, (rows or 1, 1, T, T) in fp32, is added to the scores: 0, or -inf where a token is not to be seen."""
+        num_all, num_tokens, _ = query_GTD.shape
+        blocks = _blocks(num_all // num_heads, num_heads, num_tokens)
+        weight_GTT = query_GTD.new_empty(num_all, num_tokens, num_tokens)
+        product = torch.empty_like(weight_GTT[blocks[0][0]])
+        score = torch.empty_like(product, dtype=torch.float32)
+        out_GTD = torch.empty_like(query_GTD)
+        for at, rows in blocks:
+            product_gTT, score_gTT = (space[: at.stop - at.start] for space in (product, score))
+            torch.bmm(query_GTD[at], key_GTD[at].transpose(1, 2), out=product_gTT)
+            score_bhTT = score_gTT.copy_(product_gTT).view(rows.stop - rows.start, -1, num_tokens, num_tokens)
+            torch.add(unseen[rows] if len(unseen) > 1 else unseen, score_bhTT, alpha=scale, out=score_bhTT)
+            torch.softmax(score_gTT, -1, out=score_gTT)
+            torch.bmm(weight_GTT[at].copy_(score_gTT), value_GTD[at], out=out_GTD[at])
         ctx.save_for_backward(query_GTD, key_GTD, value_GTD, weight_GTT)
-        ctx.scale = scale
-        return torch.bmm(weight_GTT, value_GTD)
+        ctx.scale, ctx.blocks = scale, [at for at, _ in blocks]
+        return out_GTD
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query_GTD, key_GTD, value_GTD, weight_GTT = ctx.saved_tensors
         gradient_GTD = gradients[0].contiguous()
-        of_value = torch.bmm(weight_GTT.transpose(1, 2), gradient_GTD)
-        of_weight = torch.bmm(gradient_GTD, value_GTD.transpose(1, 2)).float()
-        of_score = torch._softmax_backward_data(of_weight, weight_GTT.float(), -1, torch.float32)
-        of_score = of_score.mul_(ctx.scale).to(query_GTD.dtype)
-        return torch.bmm(of_score, key_GTD), torch.bmm(of_score.transpose(1, 2), query_GTD), of_value, None, None
+        of_query, of_key, of_value = (torch.empty_like(query_GTD) for _ in range(3))
+        product = torch.empty_like(weight_GTT[ctx.blocks[0]])
+        score, weight = (torch.empty_like(product, dtype=torch.float32) for _ in range(2))
+        for at in ctx.blocks:
+            product_gTT, score_gTT, weight_gTT = (space[: at.stop - at.start] for space in (product, score, weight))
+            torch.bmm(weight_GTT[at].transpose(1, 2), gradient_GTD[at], out=of_value[at])
+            torch.bmm(gradient_GTD[at], value_GTD[at].transpose(1, 2), out=product_gTT)
+            score_gTT.copy_(product_gTT)
+            weight_gTT.copy_(weight_GTT[at])
+            torch._softmax_backward_data(score_gTT, weight_gTT, -1, torch.float32, grad_input=score_gTT)
+            product_gTT.copy_(score_gTT.mul_(ctx.scale))
+            torch.bmm(product_gTT, key_GTD[at], out=of_query[at])
+            torch.bmm(product_gTT.transpose(1, 2), query_GTD[at], out=of_key[at])
+        return of_query, of_key, of_value, None, None, None
+
+
+def _blocks(num_rows: int, num_heads: int, num_tokens: int) -> list[tuple[slice, slice]]:
+    """Heads of all rows, and the rows that they are of: whole rows, or some heads of one; the first block is largest.
+
+    >>> _blocks(3, 2, 512)
+    [(slice(0, 2, None), slice(0, 1, None)), (slice(2, 4, None), slice(1, 2, None)), (slice(4, 6, None), slice(2, 3, None))]
+    >>> _blocks(3, 2, 256)
+    [(slice(0, 6, None), slice(0, 3, None))]
+    """
+    fitting = max(1, _BLOCK_SCORES // num_tokens**2)
+    if fitting >= num_heads:
+        some = fitting // num_heads
+        rows = [slice(row, min(row + some, num_rows)) for row in range(0, num_rows, some)]
+        return [(slice(at.start * num_heads, at.stop * num_heads), at) for at in rows]
+    heads = [(head, min(head + fitting, num_heads)) for head in range(0, num_heads, fitting)]
+    return [
+        (slice(row * num_heads + first, row * num_heads + last), slice(row, row + 1))
+        for row in range(num_rows)
+        for first, last in heads
+    ]
 
 
 @lru_cache(maxsize=2)
-def _later(num_tokens: int) -> Tensor:
-    """(1, 1, T, T): True where a token comes after the one that asks."""
-    return torch.ones(num_tokens, num_tokens, dtype=torch.bool).triu(1)[None, None]
+def _unseen(num_tokens: int) -> Tensor:
+    """(1, 1, T, T): -inf where a token comes after the one that asks, else 0."""
+    return torch.full((num_tokens, num_tokens), float("-inf")).triu(1)[None, None]
 
 
 def attend(
@@ -75,10 +119,12 @@ def attend(
         return sdpa_attention_forward(module, query, key, value, attention_mask, **how, **kwargs)
     groups = num_heads // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    hidden = _later(num_tokens) if attention_mask is None else ~attention_mask
+    unseen = _unseen(num_tokens)
+    if attention_mask is not None:
+        unseen = torch.zeros(attention_mask.shape).masked_fill_(~attention_mask, float("-inf"))
     flat = [tensor.reshape(num_rows * num_heads, num_tokens, width) for tensor in (query, key, value)]
     scale = scaling if scaling is not None else width**-0.5
-    out: Any = _Attention.apply(*flat, hidden, scale)
+    out: Any = _Attention.apply(*flat, unseen, num_heads, scale)
     return out.view(num_rows, num_heads, num_tokens, width).transpose(1, 2).contiguous(), None
 
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_BLOCK_LOGITS = {"cpu": 2**20, "cuda": 2**28}
-"""Of a block, at most: 4 MiB in fp32 stay in a CPU's cache, 1 GiB is little of a GPU's memory."""
+_BLOCK_LOGITS = {"cpu": 2**21, "cuda": 2**28}
+"""Of a block, at most: 8 MiB in fp32 stay in a CPU's cache, 1 GiB is little of a GPU's memory."""
 _LEAST_BLOCK = 128
 
 
@@ -30,24 +30,34 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, label_N: Tensor, with_gradients: bool
     ) -> Tensor:
-        rows = max(_LEAST_BLOCK, _BLOCK_LOGITS["cpu" if hidden_ND.device.type == "cpu" else "cuda"] // len(weight_VD))
+        on_cpu = hidden_ND.device.type == "cpu"
+        rows = max(_LEAST_BLOCK, _BLOCK_LOGITS["cpu" if on_cpu else "cuda"] // len(weight_VD))
+        rows = max(1, min(rows, len(label_N)))
         learns = with_gradients and weight_VD.requires_grad
         total = hidden_ND.new_zeros((), dtype=torch.float32)
         gradient_ND = torch.empty_like(hidden_ND) if with_gradients else None
         # In fp32: rounded, a block's gradient would be lost in the sum of those before.
         gradient_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if learns else None
         gradient_V = torch.zeros_like(bias_V, dtype=torch.float32) if learns and bias_V is not None else None
+        # The same memory for each block: on a CPU fresh pages cost as much as what is computed in them.
+        product, logits = (hidden_ND.new_empty(rows, len(weight_VD), dtype=of) for of in (None, torch.float32))
         for first in range(0, len(label_N), rows):
             at = slice(first, first + rows)
             label_n1 = label_N[at, None]
-            logits_nV = functional.linear(hidden_ND[at], weight_VD, bias_V).float()
-            partition_n1 = logits_nV.logsumexp(1, keepdim=True)
-            total += (partition_n1 - logits_nV.gather(1, label_n1)).sum()
+            product_nV, logits_nV = (space[: len(label_n1)] for space in (product, logits))
+            if bias_V is None:
+                torch.mm(hidden_ND[at], weight_VD.T, out=product_nV)
+            else:
+                torch.addmm(bias_V, hidden_ND[at], weight_VD.T, out=product_nV)
+            highest_n1, asked_n1 = (of_n1.float() for of_n1 in (product_nV.amax(1, True), product_nV.gather(1, label_n1)))
+            # In place on a CPU, whose kernel is known to allow it.
+            probability_nV = torch.softmax(logits_nV.copy_(product_nV), 1, out=logits_nV if on_cpu else None)
+            # The highest logit's probability is 1 / sum(exp(logit - highest)): the partition without a second pass.
+            total += (highest_n1 - probability_nV.amax(1, True).log() - asked_n1).sum()
             if gradient_ND is None:
                 continue
-            probability_nV = logits_nV.sub_(partition_n1).exp_()
-            probability_nV.scatter_add_(1, label_n1, torch.full_like(partition_n1, -1.0))
-            gradient_nV = probability_nV.to(hidden_ND.dtype)
+            probability_nV.scatter_add_(1, label_n1, torch.full_like(highest_n1, -1.0))
+            gradient_nV = product_nV.copy_(probability_nV)
             torch.mm(gradient_nV, weight_VD, out=gradient_ND[at])
             if gradient_VD is not None:
                 gradient_VD += gradient_nV.T @ hidden_ND[at]

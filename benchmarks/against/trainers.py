@@ -1,7 +1,7 @@
 """One trainer on rows of tokens, measured in a process of its own: ours as it is run, or Hugging Face's Trainer.
 
-`trainers.py OURS_OR_HF SETTING.json` prints one JSON object: seconds, CPU-seconds and tokens of the steps after the
-first few, the loss of each step, and the peak of memory.
+`trainers.py OURS_OR_HF SETTING.json` prints one JSON object: seconds and CPU-seconds of the steps after the first few,
+the loss of each step, and the peak of memory by the last step. Neither writes checkpoints within that.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,26 @@ WARM_STEPS = 4
 
 @dataclass
 class Clock:
-    """Marks of (step, wall seconds, CPU-seconds of all threads)."""
+    """When steps ended: (step, wall seconds, CPU-seconds of all threads), and the peak of memory by then."""
 
     marks: list[tuple[int, float, float]] = field(default_factory=list)
+    memory: dict[str, int] = field(default_factory=dict)
 
     def mark(self, step: int) -> None:
-        if step == WARM_STEPS or (
-            step > WARM_STEPS and not step % 8
-        ):  # a wait for the device at every step would slow both down
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            self.marks.append((step, time.perf_counter(), time.process_time()))
+        on_gpu = torch.cuda.is_available()
+        # A wait for the device at every step would slow both down.
+        if step < WARM_STEPS or (on_gpu and step > WARM_STEPS and step % 8):
+            return
+        if on_gpu:
+            torch.cuda.synchronize()
+        self.marks.append((step, time.perf_counter(), time.process_time()))
+        self.memory = memory()
 
-    def measured(self, batch_tokens: int) -> dict[str, Any]:
-        (first, wall, cpu), (last, wall_end, cpu_end) = self.marks[0], self.marks[-1]
-        tokens = (last - first) * batch_tokens
-        return {"tokens": tokens, "seconds": wall_end - wall, "cpu_seconds": cpu_end - cpu, **memory()}
+    def measured(self) -> dict[str, Any]:
+        """Seconds and CPU-seconds of a step, for each stretch between two marks."""
+        pairs = list(pairwise(self.marks))
+        seconds, cpu_seconds = ([(end[n] - begin[n]) / (end[0] - begin[0]) for begin, end in pairs] for n in (1, 2))
+        return {"seconds": seconds, "cpu_seconds": cpu_seconds, **self.memory}
 
 
 def memory() -> dict[str, int]:
@@ -59,7 +64,7 @@ def ours(setting: dict[str, Any]) -> dict[str, Any]:
     loop.finish = lambda training: None
     loop.train(config, place, [])
     losses = [line.loss for line in metrics.read(Path(config.folder) / metrics.METRICS_NAME)]
-    return clock.measured(config.recipe.batch_tokens) | {"losses": losses}
+    return clock.measured() | {"losses": losses}
 
 
 def hugging_face(setting: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +163,7 @@ def hugging_face(setting: dict[str, Any]) -> dict[str, Any]:
     Told(model=model, args=arguments, train_dataset=Rows(), callbacks=[Marks()]).train()
     each = arguments.gradient_accumulation_steps
     sums = torch.stack(losses).float().view(-1, each).sum(1).tolist()
-    return clock.measured(recipe.batch_tokens) | {"losses": sums}
+    return clock.measured() | {"losses": sums}
 
 
 def main() -> None:

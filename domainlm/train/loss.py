@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 _BLOCK_LOGITS = {"cpu": 2**21, "cuda": 2**28}
 """Of a block, at most: 8 MiB in fp32 stay in a CPU's cache, 1 GiB is little of a GPU's memory."""
@@ -49,7 +48,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 torch.mm(hidden_ND[at], weight_VD.T, out=product_nV)
             else:
                 torch.addmm(bias_V, hidden_ND[at], weight_VD.T, out=product_nV)
-            highest_n1, asked_n1 = (of_n1.float() for of_n1 in (product_nV.amax(1, True), product_nV.gather(1, label_n1)))
+            highest_n1, asked_n1 = (
+                of_n1.float() for of_n1 in (product_nV.amax(1, True), product_nV.gather(1, label_n1))
+            )
             # In place on a CPU, whose kernel is known to allow it.
             probability_nV = torch.softmax(logits_nV.copy_(product_nV), 1, out=logits_nV if on_cpu else None)
             # The highest logit's probability is 1 / sum(exp(logit - highest)): the partition without a second pass.

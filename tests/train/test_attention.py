@@ -26,7 +26,11 @@ def outcome(own: bool, mask: Tensor | None, kv_heads: int, num_tokens: int = 24)
 
 @pytest.mark.parametrize("kv_heads", [4, 2, 1])
 @pytest.mark.parametrize("masked", [False, True])
-def test_it_is_torch_s_own_attention_with_its_gradients(masked: bool, kv_heads: int):
+@pytest.mark.parametrize("heads_at_once", [1, 3, 9, 12])
+def test_it_is_torch_s_own_attention_with_its_gradients(
+    masked: bool, kv_heads: int, heads_at_once: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(attention, "_BLOCK_SCORES", heads_at_once * 24**2)
     document = torch.tensor([[0] * 10 + [1] * 14, [0] * 24, [0, 1] * 12])
     mask = (document[:, None, :, None] == document[:, None, None, :]) if masked else None
     for ours, theirs in zip(outcome(True, mask, kv_heads), outcome(False, mask, kv_heads), strict=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers.models import BPE
 
 from domainlm.specs.byte_level import joins_words, letters, merges_of
 from domainlm.tokens import kernel
@@ -37,7 +38,7 @@ def merges(model: Mapping[str, Any], *, across: bool = False) -> Merges:
         raise Refused(reason="merges within words behind those that join words")
     whole, whole_bytes = kernel.words(1), 0
     if model.get("ignore_merges"):
-        whole, whole_bytes = _whole_words(vocab, letter_of_byte)
+        whole, whole_bytes = _whole_words(vocab, merged, letter_of_byte)
     byte_ids = np.array([vocab[letter] for letter in letter_of_byte], np.uint32)
     return Merges(byte_ids, _table(merged[:first], vocab), whole, whole_bytes, _table(merged[first:], vocab))
 
@@ -53,15 +54,21 @@ def _table(merged: Sequence[tuple[str, str]], vocab: Mapping[str, int]) -> npt.N
     return pairs
 
 
-def _whole_words(vocab: Mapping[str, int], letter_of_byte: list[str]) -> tuple[Words, int]:
+def _whole_words(
+    vocab: Mapping[str, int], merged: list[tuple[str, str]], letter_of_byte: list[str]
+) -> tuple[Words, int]:
     byte_of_letter = {letter: byte for byte, letter in enumerate(letter_of_byte)}
     whole = kernel.words(max(_MIN_WHOLE_BITS, (4 * len(vocab)).bit_length()))
     longest = kept = 0
+    plain: BPE | None = None
     for token, id_ in vocab.items():
         # A token with other letters than those of bytes is no piece's.
         if token and all(letter in byte_of_letter for letter in token):
-            if len(token) > KEPT_BYTES:
-                raise Refused(reason=f"ignore_merges with a token of {len(token)} bytes")
+            if len(token) > KEPT_BYTES:  # such as Llama 3's of 128 spaces, which merges make too
+                plain = plain or BPE(dict(vocab), merged)
+                if len(plain.tokenize(token)) > 1:
+                    raise Refused(reason=f"ignore_merges with a token of {len(token)} bytes that merges never make")
+                continue
             text = np.array([byte_of_letter[letter] for letter in token], np.uint8)
             kernel.keep(whole, text, 0, len(text), np.array([id_], np.uint32), 0, 1)
             longest = max(longest, len(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 from huggingface_hub import ModelCard
+from transformers import AutoModelForCausalLM
 
 from domainlm import outcome, pipeline
 from domainlm.digest import canonical
+from domainlm.plan.plan import shape_of
 from domainlm.specs.project import load_run
+from domainlm.tokens.tokenizer import load, load_folder
+from domainlm.train.embeddings import is_tied
 from flows import artifact
 
 from ..export.whole_card import check_whole
@@ -191,3 +196,44 @@ def test_the_gate_ends_by_its_result(project: Path, model: str, code: int) -> No
             ("gain", "legal"),
             ("no loss", "general"),
         ]
+
+
+EXTENDED = """name: more
+extend: ./outside
+new_tokens: 24
+across_words: true
+byte_ratio: {legal: 1.0}
+max_change: {general: 0.003}
+"""
+FROM_OUTSIDE = """models:
+  published: {start: ./outside}
+  begun: {start: published, mix: half, recipe: short}
+evaluate:"""
+
+
+@pytest.mark.usefixtures("finished")
+def test_an_extended_base_has_its_ids_and_its_general_text_costs_what_it_did(project: Path) -> None:
+    tiny = load_run(project / SPEC)
+    shutil.copytree(pipeline.done(tiny, project / "workspace")["train/base"].folder / "model", project / "outside")
+    (project / "data_specs/tokenizers/more.yaml").write_text(EXTENDED)
+    text = re.sub(r"models:.*evaluate:", lambda _: FROM_OUTSIDE, (project / SPEC).read_text(), flags=re.DOTALL)
+    # So small a rate that what is evaluated is how the new embeddings began.
+    for old, new in (("name: tiny", "name: more"), (": small", ": more"), ("peak: 0.001", "peak: 1.0e-12")):
+        text = text.replace(old, new)
+    spec = project / "data_specs/runs/more.yaml"
+    spec.write_text(text)
+    ended = domainlm(project, "run", str(spec.relative_to(project)), "--workers", "1")
+    assert ended.returncode == 0, ended.stderr
+    run = load_run(spec)
+    made = pipeline.done(run, project / "workspace")
+    had, have = load_folder(project / "outside").get_vocab(), load(made["tokenizer"]).get_vocab()
+    assert had.items() <= have.items() and len(have) == len(had) + 24
+    model = AutoModelForCausalLM.from_pretrained(made["train/begun"].folder / "model")
+    assert is_tied(model) and model.config.vocab_size == len(have)
+    assert (
+        shape_of(run, "begun").num_parameters == model.num_parameters() == made["train/begun"].facts["num_parameters"]
+    )
+    general, legal = outcome.summary(run, made)["rows"][:2]
+    bits = [{name: cell["value"] for name, cell in row["cells"].items()} for row in (general, legal)]
+    assert bits[0]["begun"] == pytest.approx(bits[0]["published"], rel=0.02)
+    assert bits[1]["begun"] < bits[1]["published"]

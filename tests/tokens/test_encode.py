@@ -112,6 +112,25 @@ def test_a_word_that_is_a_token_is_not_merged_where_the_model_says_so():
     assert ids_of(Fast(tokenizer, 0).encode, ["zebra"])[0] == [told["model"]["vocab"]["zebra"], 0]
 
 
+def test_a_token_too_long_for_the_table_of_words_is_served_where_merges_make_it():
+    told = json.loads(tokenizer_with(PRE_TOKENIZERS["llama3"], ignore_merges=True).to_str())
+    spaces = "\u0120"  # a space, doubled up to 128 of them, as Llama 3 has it
+    while len(spaces) < 128:
+        told["model"]["vocab"].setdefault(spaces * 2, len(told["model"]["vocab"]) + 9)
+        told["model"]["merges"].append([spaces, spaces])
+        spaces *= 2
+    tokenizer = Tokenizer.from_str(json.dumps(told))
+    tokenizer.encode_special_tokens = True
+    assert len(tokenizer.encode(" " * 128 + "\n").tokens[0]) == 128
+    assert differing(tokenizer, [" " * 128 + "\n", " " * 300, "the" + " " * 129]) == []
+    told["model"]["vocab"]["a" * 128] = 5_000
+    tokenizer = Tokenizer.from_str(json.dumps(told))
+    tokenizer.encode_special_tokens = True
+    with pytest.raises(Refused) as refused:
+        Fast(tokenizer, 0)
+    assert refused.value.reason == "ignore_merges with a token of 128 bytes that merges never make"
+
+
 def test_added_tokens_cut_the_text_and_special_ones_stay_text_but_hide_others():
     tokenizer = tokenizer_with(BYTES)
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in ("  ", "    ", "end|>x", "\u4e00\u4e01")])

@@ -17,8 +17,12 @@ from domainlm.train.training import Training
 
 def inputs_of(training: Training, batches: Sequence[Batch]) -> list[Inputs]:
     """What the model takes of each of this rank's micro-batches."""
-    made = [training.objective.inputs(batch, training.setting) for batch in batches]
-    return [{**inputs, "place_N": packed.predicted(inputs["label_BT"].flatten())} for inputs in made]
+    made = []
+    for batch in batches:
+        inputs = training.objective.inputs(batch, training.setting)
+        place_N = packed.predicted(inputs["label_BT"].flatten())
+        made.append({**inputs, "place_N": place_N, "cu_seqlens": torch.from_numpy(batch.cu_seqlens)})
+    return made
 
 
 def over_ranks(

@@ -19,8 +19,8 @@ from domainlm.manifest import Manifest
 from domainlm.mix import remote
 from domainlm.tokens import transfer
 from domainlm.tokens.transfer import Transfer
-from domainlm.train import average, device, embeddings, lowbit, model, optimizer, parallel, quantize
-from domainlm.train.config import TrainConfig
+from domainlm.train import average, device, embeddings, lowbit, model, optimizer, parallel, quantize, varlen
+from domainlm.train.config import NOTE_PREFIX, TrainConfig
 from domainlm.train.packed import Setting
 from domainlm.train.parallel import Place
 
@@ -91,6 +91,9 @@ def begin(config: TrainConfig, place: Place) -> Training:
         lowbit.to_fp8(made)
     if recipe.quantize is not None:
         quantize.make_aware(made)
+    unfit = varlen.choose(made, place.device, precision)
+    if unfit and place.rank == 0:
+        print(f"{NOTE_PREFIX}documents of a row are kept apart by dense masks: {unfit}", flush=True)
     # Before they are sharded, which gives them other classes; by module, for their parameters become others too.
     layers = [layer for _, layer in model.layers(made)]
     learner = model.Learner(made, objective.logits)

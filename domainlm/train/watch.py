@@ -28,7 +28,7 @@ from domainlm.specs.watch import ForgettingSpec
 from domainlm.train import parallel
 from domainlm.train.heldout import FILE_NAME, LINES_NAME
 from domainlm.train.metrics import MetricsLog
-from domainlm.train.packed import IGNORED
+from domainlm.train.step import inputs_of
 from domainlm.train.training import Training
 
 
@@ -93,10 +93,10 @@ class Watch:
         for held in self._held.values():
             nats, num_targets = torch.zeros((), dtype=torch.float64, device=training.place.device), 0
             for batch, counts in held.batches:
-                inputs = training.objective.inputs(batch, training.setting)
+                (inputs,) = inputs_of(training, [batch])
                 loss = training.learner({name: t.to(training.place.device) for name, t in inputs.items()})
                 nats += loss.double() * counts
-                num_targets += int((inputs["label_BT"] != IGNORED).sum()) * counts
+                num_targets += len(inputs["place_N"]) * counts
             sums += [nats.item(), num_targets]
         # What was gathered goes, as after a backward pass: steps and checkpoints work on the shards.
         for module in training.learner.modules():

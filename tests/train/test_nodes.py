@@ -1,34 +1,29 @@
-"""Two agents of torchrun that meet on the loopback, as two machines would: one is lost, comes back, and all goes on."""
+"""Two commands that meet on the loopback, as two machines would: one is lost, comes back, and all goes on."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from domainlm import pipeline
 from domainlm.errors import StageError
+from domainlm.specs.project import Run, load_run
 from domainlm.specs.recipe import ParallelSpec
-from domainlm.train import heldout, metrics
-from domainlm.train.config import FACTS_NAME, FILE_NAME, TrainConfig
+from domainlm.train import metrics
 from domainlm.train.launch import Nodes, num_ranks
 
-from .conftest import RECIPE, ConfigOf
-
-NUM_STEPS = 60
-AGENT = """
-import sys
-from pathlib import Path
-from domainlm.train.launch import Nodes, launch
-launch("tiny", Path(sys.argv[1]), 2, Nodes.from_environment())
-"""
+NUM_STEPS = 40
 
 
 def test_a_node_that_is_not_among_them_or_has_no_meeting_place_is_told(monkeypatch: pytest.MonkeyPatch):
@@ -56,17 +51,22 @@ def test_ranks_are_spread_over_the_nodes_alike(monkeypatch: pytest.MonkeyPatch):
 
 
 @contextlib.contextmanager
-def agent(node: int, port: int, config: Path) -> Iterator[subprocess.Popen[str]]:
+def machine(node: int, port: int, spec: Path, workspace: Path) -> Iterator[subprocess.Popen[str]]:
     """A machine's command; whatever it started ends with it."""
-    where: Mapping[str, str] = {
-        "DOMAINLM_NODES": "2",
-        "DOMAINLM_NODE": str(node),
-        "DOMAINLM_RENDEZVOUS": f"127.0.0.1:{port}",
-        "DOMAINLM_KEEP_ALIVE_S": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    command = [sys.executable, "-c", AGENT, str(config)]
-    process = subprocess.Popen(command, env=os.environ | where, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "domainlm", "train", str(spec), "--model", "base", "--workspace", str(workspace)]
+    command += [
+        "--nodes",
+        "2",
+        "--node",
+        str(node),
+        "--rendezvous",
+        f"127.0.0.1:{port}",
+        "--progress",
+        "none",
+        "--json",
+    ]
+    environment = os.environ | {"DOMAINLM_KEEP_ALIVE_S": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -74,47 +74,48 @@ def agent(node: int, port: int, config: Path) -> Iterator[subprocess.Popen[str]]
         process.communicate(timeout=60)
 
 
+def ready_to_train(spec: Path, workspace: Path) -> Run:
+    """The run, with all that its base is trained on made in `workspace`."""
+    spec.write_text(spec.read_text().replace("parallel: {ranks: 1}", "parallel: {ranks: 2}\n    checkpoint_steps: 4"))
+    for mix in (spec.parents[1] / "mixes").glob("*.yaml"):
+        mix.write_text(mix.read_text().replace("budget_tokens: 2k", f"budget_tokens: {NUM_STEPS * 256}"))
+    run = load_run(spec)
+    needed = {"train/base"}
+    for stage in reversed(pipeline.stages(run)):
+        needed |= set(stage.needs) if stage.id in needed else set()
+    for stage in pipeline.stages(run):
+        if stage.id in needed - {"train/base"}:
+            pipeline.run_stage(run, stage.id, workspace, workers=1)
+    return run
+
+
 @pytest.mark.slow
-def test_two_nodes_train_together_and_one_that_is_lost_comes_back_to_the_last_checkpoint(
-    config_of: ConfigOf, tmp_path: Path
+def test_two_machines_train_a_run_and_one_that_is_lost_comes_back_to_the_last_checkpoint(
+    write_project: Callable[[Path], Path], tmp_path: Path
 ):
-    config = config_of(
-        tmp_path / "stage", num_steps=NUM_STEPS, recipe=RECIPE.model_copy(update={"checkpoint_steps": 5})
-    )
-    path = Path(config.work) / FILE_NAME
-    path.parent.mkdir(parents=True)
-    path.write_text(config.model_dump_json())
+    workspace, alone = tmp_path / "workspace", tmp_path / "alone"
+    spec = write_project(tmp_path)
+    run = ready_to_train(spec, workspace)
+    shutil.copytree(workspace, alone)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    checkpoints = path.parent / "checkpoints"
-    with agent(0, port, path) as first:
-        with agent(1, port, path) as second:
-            while not list(checkpoints.glob("step-*")):
+    with machine(0, port, spec, workspace) as first:
+        with machine(1, port, spec, workspace) as second:
+            while not (reached := sorted(path.name for path in workspace.glob("train/*/work/checkpoints/step-*"))):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pytest.fail(f"ended before the first checkpoint, with {first.wait(0.2)}")
             lost = psutil.Process(second.pid)
             for child in [*lost.children(recursive=True), lost]:
                 child.send_signal(signal.SIGKILL)
-        reached = max(p.name for p in checkpoints.glob("step-*"))
-        with agent(1, port, path) as again:
-            assert again.wait(240) == 0
-            assert first.wait(60) == 0
-    assert reached < f"step-{NUM_STEPS:09d}"
-    assert (Path(config.folder) / FACTS_NAME).is_file()
-    lines = metrics.read(Path(config.folder) / metrics.METRICS_NAME)
+        with machine(1, port, spec, workspace) as again:
+            told = [json.loads(process.communicate(timeout=400)[0].splitlines()[-1]) for process in (again, first)]
+            assert (again.returncode, first.returncode) == (0, 0)
+    assert reached[-1] < f"step-{NUM_STEPS:09d}"
+    assert told[0] == told[1]
+    made, whole = (pipeline.run_stage(run, "train/base", where) for where in (workspace, alone))
+    lines, theirs = (metrics.read(of.folder / metrics.METRICS_NAME) for of in (made, whole))
     assert [line.step for line in lines] == list(range(1, NUM_STEPS + 1))
-    alone = _alone(config, tmp_path / "alone")
-    assert [line.loss for line in lines] == pytest.approx([line.loss for line in alone], rel=1e-5)
-
-
-def _alone(config: TrainConfig, folder: Path) -> list[metrics.StepMetrics]:
-    from domainlm.train.launch import launch
-
-    path = folder / "work" / FILE_NAME
-    path.parent.mkdir(parents=True)
-    where = {"folder": str(folder), "work": str(folder / "work")}
-    path.write_text(config.model_copy(update=where).model_dump_json())
-    launch("tiny", path, 1, Nodes())
-    assert not (folder / heldout.LINES_NAME).exists()
-    return metrics.read(folder / metrics.METRICS_NAME)
+    assert [line.loss for line in lines] == pytest.approx([line.loss for line in theirs], rel=1e-5)
+    timing = [json.loads(line) for line in (made.folder / metrics.TIMING_NAME).read_bytes().splitlines()]
+    assert [line["step"] for line in timing if "seconds" in line].count(1) == 1

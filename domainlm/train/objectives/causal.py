@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from domainlm.records import Batch
-from domainlm.train import packed
+from domainlm.train import packed, varlen
 from domainlm.train.packed import IGNORED, Inputs, Setting
 
 # B rows, T tokens, V vocabulary
@@ -35,4 +35,5 @@ def logits(model: PreTrainedModel, inputs: Inputs) -> Tensor:
     if model.config.model_type == "bloom":
         mask_B1TT = packed.added(packed.before(inputs["document_BT"]))
         return model(input_ids=inputs["input_BT"], attention_mask=mask_B1TT, use_cache=False).logits
-    return model(input_ids=inputs["input_BT"], position_ids=inputs["position_BT"], use_cache=False).logits
+    apart = varlen.documents(model, inputs)
+    return model(input_ids=inputs["input_BT"], position_ids=inputs["position_BT"], use_cache=False, **apart).logits

@@ -13,6 +13,7 @@ from domainlm.specs.gather import Readings, find_named, folder_of, read_domain, 
 from domainlm.specs.kinds import KINDS, Kind, kind_of
 from domainlm.specs.mix import MixSpec
 from domainlm.specs.mixing import check_mix, ratio_keys
+from domainlm.specs.packages import check_packages
 from domainlm.specs.proxies import read_sweep
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.run import RunSpec
@@ -138,6 +139,8 @@ def check(path: Path) -> list[str]:
         changed([domain], _root_or_folder(path))
         return not_locked(_root_or_folder(path), domains=[domain])
     run, warnings = _run(path)
+    if run.sweep is None:
+        check_packages(path)
     changed(run.domains.values(), run.root)
     unlocked = not_locked(run.root, domains=run.domains.values(), tokenizer=run.tokenizer, run=run.spec)
     return warnings + (_unused(run) if run.sweep is None else []) + unlocked

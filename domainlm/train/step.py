@@ -17,7 +17,7 @@ from domainlm.train.training import Training
 
 def inputs_of(training: Training, batches: Sequence[Batch]) -> list[Inputs]:
     """What the model takes of each of this rank's micro-batches."""
-    made = []
+    made: list[Inputs] = []
     for batch in batches:
         inputs = training.objective.inputs(batch, training.setting)
         place_N = packed.predicted(inputs["label_BT"].flatten())

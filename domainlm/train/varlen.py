@@ -1,7 +1,7 @@
 """Documents of a row apart on a GPU, by torch's kernel for sequences of many lengths: no mask, no score across them.
 
-Ready for a GPU, and not yet run on one: before it is used, it is compared there with attention under a dense mask, which
-stays where the two differ or where there is no such kernel.
+Ready for a GPU, and not yet run on one: before it is used, it is compared there with attention under a dense mask,
+which stays where the two differ or where there is no such kernel.
 """
 
 # B rows, H heads, T tokens, D width of a head, N tokens of all rows
@@ -46,8 +46,10 @@ def attend(
     if len(cu_seqlens) == num_rows + 1:
         return sdpa_attention_forward(module, query, key, value, None, scaling=scaling, is_causal=True, **kwargs)
     groups = query.shape[1] // key.shape[1]  # torch 2.11's kernel wants as many heads of all three
-    flat = [t.transpose(1, 2).flatten(0, 1) for t in (query, repeat_kv(key, groups), repeat_kv(value, groups))]
-    out_NHD = _varlen(*flat, cu_seqlens, num_tokens, scaling)
+    query_NHD, key_NHD, value_NHD = (
+        tensor.transpose(1, 2).flatten(0, 1) for tensor in (query, repeat_kv(key, groups), repeat_kv(value, groups))
+    )
+    out_NHD = _varlen(query_NHD, key_NHD, value_NHD, cu_seqlens, num_tokens, scaling)
     return out_NHD.unflatten(0, (num_rows, num_tokens)), None
 
 

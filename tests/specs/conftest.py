@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.errors import Problem, SpecError
+from domainlm.specs import packages
 from domainlm.specs.project import check
 
 FILES = {
@@ -106,8 +107,9 @@ evaluate:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: a project without a mistake."""
+    """The working directory: a project without a mistake, and every optional package installed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(packages, "find_spec", lambda name: name)
     for name, text in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -76,34 +76,34 @@ def render(found: Mapping[str, Any]) -> Iterator[RenderableType]:
 def _table(title: str, columns: Sequence[str], rows: Iterator[Sequence[str]], texts: Sequence[int] = (0,)) -> Table:
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number in texts else "right")
+        table.add_column(column, justify="left" if number in texts else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
 
 
 def _stage_table(sources: Mapping[str, Any]) -> Table:
+    """A row for each source, and below it one for each stage that changed something."""
+    with_tokens = any(row["tokens_out"] is not None for own in sources.values() for row in own["stages"])
+
     def rows() -> Iterator[Sequence[str]]:
         for label, own in sources.items():
-            for number, row in enumerate(own["stages"]):
-                num_dropped = sum(row["dropped"].values())
-                tokens = "" if row["tokens_out"] is None else f"≈ {amount(row['tokens_out'])}"
-                yield (
-                    label if number == 0 else "",
-                    row["stage"],
-                    count(row["in"]),
-                    count(num_dropped) if num_dropped else "",
-                    count(row["quarantined"]) if row["quarantined"] else "",
-                    count(row["out"]),
-                    amount(row["bytes_out"]),
-                    tokens,
-                )
+            yield label, *[""] * (len(columns) - 1)
+            bytes_before = None
+            for row in own["stages"]:
+                lost = [sum(row["dropped"].values()), row["quarantined"]]
+                if any(lost) or row["bytes_out"] != bytes_before:
+                    tokens = "" if row["tokens_out"] is None else f"≈ {amount(row['tokens_out'])}"
+                    numbers = [count(number) if number else "" for number in lost]
+                    cells = (f"  {row['stage']}", count(row["in"]), *numbers, count(row["out"]))
+                    yield (*cells, amount(row["bytes_out"]), tokens)[: len(columns)]
+                bytes_before = row["bytes_out"]
             if own["train_tokens"] is not None:
-                kept = f"{count(own['kept']['train'])} to train on"
-                yield "", kept, "", "", "", "", "", count(own["train_tokens"])
+                cells = (f"  {count(own['kept']['train'])} to train on", *[""] * 5, count(own["train_tokens"]))
+                yield cells[: len(columns)]
 
-    columns = ("source", "stage", "in", "dropped", "quarantined", "out", "bytes out", "tokens out")
-    return _table("Documents, bytes and tokens at each stage", columns, rows(), texts=(0, 1))
+    columns = ["source, stage", "in", "dropped", "quaran-\ntined", "out", "bytes", *(["tokens"] if with_tokens else [])]
+    return _table("Documents, bytes and tokens out of each stage that changed something", columns, rows())
 
 
 def _length_table(sources: Mapping[str, Any]) -> Table:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from domainlm.errors import StageError
 from domainlm.specs.recipe import GuardSpec
 from domainlm.train import guard as guards
-from domainlm.train import loop, metrics, step
+from domainlm.train import loop, metrics
 from domainlm.train.guard import Guard
 from domainlm.train.parallel import Place
 
 from .conftest import BATCH_ROWS, RECIPE, ConfigOf
+from .poison import poison
 
 
 def usual(spec: GuardSpec, steps: int = 64) -> Guard:
@@ -56,30 +56,8 @@ def test_a_guard_goes_on_from_its_history():
 
 @pytest.fixture
 def poisoned(monkeypatch: pytest.MonkeyPatch):
-    """A function that makes what the model takes of some rows end in a loss that is not finite."""
-
-    def poison(rows: range) -> None:
-        whole = step.inputs_of
-
-        def inputs_of(training, batches):
-            inputs = whole(training, batches)
-            for micro, batch in zip(inputs, batches, strict=True):
-                bad = np.isin(batch.row_B, np.arange(rows.start, rows.stop)).any()
-                micro["bad"] = torch.tensor(math.nan if bad else 0.0)
-            return inputs
-
-        forward = loop.begin
-
-        def begin(config, place):
-            training = forward(config, place)
-            logits = training.learner.logits
-            training.learner.logits = lambda model, inputs: logits(model, inputs) + inputs["bad"]
-            return training
-
-        monkeypatch.setattr(loop, "inputs_of", inputs_of)
-        monkeypatch.setattr(loop, "begin", begin)
-
-    return poison
+    """A function that makes some rows end in a loss that is not finite."""
+    return lambda rows: poison(rows, monkeypatch.setattr)
 
 
 def lines(folder: Path) -> list[metrics.StepMetrics]:

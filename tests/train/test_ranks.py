@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,11 +16,12 @@ from safetensors.torch import load_file
 
 from domainlm.specs.architecture import Family, objective_of
 from domainlm.specs.recipe import RecipeSpec
-from domainlm.train import heldout, loop, metrics, watch
+from domainlm.train import guard, heldout, loop, metrics, watch
 from domainlm.train.config import TrainConfig
 from domainlm.train.parallel import Place
 
 from .conftest import RECIPE, ConfigOf, architecture_of, hold_out
+from .poison import poison
 
 NUM_STEPS = 6
 LOSS, GRADIENT, WEIGHT = 1e-5, 1e-4, 1e-4
@@ -40,7 +41,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def assert_same(ours: Path, theirs: Path, loss: float = LOSS, weight: float = 1e-5) -> None:
-    ours_lines, theirs_lines = lines(ours), lines(theirs)
+    ours_lines, theirs_lines = ([line for line in lines(of) if not line.skipped] for of in (ours, theirs))
     assert [line.loss for line in ours_lines] == pytest.approx([line.loss for line in theirs_lines], rel=loss)
     grads = [line.grad_norm for line in ours_lines], [line.grad_norm for line in theirs_lines]
     assert grads[0] == pytest.approx(grads[1], rel=10 * loss if loss > LOSS else GRADIENT)
@@ -50,16 +51,19 @@ def assert_same(ours: Path, theirs: Path, loss: float = LOSS, weight: float = 1e
             torch.testing.assert_close(tensor, found[name], rtol=WEIGHT, atol=weight, msg=lambda m, n=name: f"{n}: {m}")
 
 
-Run = Callable[[list[tuple[TrainConfig, int | None]]], None]
+Run = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A function that trains by each config, on two ranks, to the step at which it is told to stop."""
+    """A function that trains by each config, on two ranks, to the step at which it is told to stop; the last one on
+    rows of which some are bad."""
 
-    def run(cases: list[tuple[TrainConfig, int | None]]) -> None:
+    def run(cases: list[tuple[TrainConfig, int | None]], bad_rows: Sequence[int] = ()) -> None:
         path = tmp_path_factory.mktemp("cases") / "cases.json"
-        path.write_text(json.dumps([{"config": c.model_dump(mode="json"), "stop": stop} for c, stop in cases]))
+        told = [{"config": c.model_dump(mode="json"), "stop": stop, "bad_rows": []} for c, stop in cases]
+        told[-1]["bad_rows"] = list(bad_rows)
+        path.write_text(json.dumps(told))
         command = [sys.executable, "-W", "error", "-m", "torch.distributed.run", "--standalone"]
         command += ["--local-addr", "127.0.0.1", "--nproc-per-node", "2", str(Path(__file__).with_name("ranks.py"))]
         root = str(Path(__file__).parents[2])
@@ -87,6 +91,8 @@ STRATEGIES: Mapping[str, dict[str, Any]] = {
     "averaged exponentially": {"average": {"ema": 0.7}},
     "bf16": {"precision": "bf16"},
 }
+BAD_ROWS, BAD_STEPS = (17, 53, 57, 70), 12
+"""One row, on one of the ranks, in each of the steps 3, 7, 8 and 9; a checkpoint stands after step 4."""
 ALIKE = ("frozen", "averaged over the last", "averaged exponentially", "bf16")
 """Those that change what one process does, too."""
 
@@ -104,7 +110,8 @@ def trained(
         # An odd number of rows: in the end one of the ranks has none of its own left.
         return hold_out(made, steps=[0, 3, 6], domains={"general": [list(range(40))], "law": [[0, 5, 6], [0, 7]]})
 
-    two_ranks([(config(name, 2), None) for name in STRATEGIES])
+    bad = config_of(folder / "2 bad", recipe=recipe_of(checkpoint_steps=4), num_steps=BAD_STEPS)
+    two_ranks([*((config(name, 2), None) for name in STRATEGIES), (bad, None)], BAD_ROWS)
     for name in ("fsdp", *ALIKE):
         loop.train(config(name, 1), alone, [])
     return lambda name: (folder / f"2 {name}", folder / f"1 {name if name in ALIKE else 'fsdp'}")
@@ -121,6 +128,23 @@ def test_two_ranks_train_as_one_process_does(trained, name: str):
     for one, other in zip(ours, theirs, strict=True):
         # Each is rounded to a millionth.
         assert one["bits_per_byte"] == pytest.approx(other["bits_per_byte"], rel=loss, abs=2e-6)
+
+
+@pytest.mark.slow
+def test_what_one_rank_cannot_learn_is_skipped_and_passed_by_on_all_alike(
+    trained, alone: Place, config_of: ConfigOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    poison(BAD_ROWS, monkeypatch.setattr)
+    loop.train(config_of(tmp_path, recipe=recipe_of(checkpoint_steps=4), num_steps=BAD_STEPS), alone, [])
+    two = trained("fsdp")[0].with_name("2 bad")
+    assert_same(two, tmp_path)
+    for found in (lines(two), lines(tmp_path)):
+        assert [line.step for line in found if line.skipped] == [3, 7, 8, 9]
+        for row in BAD_ROWS:
+            said = found[row // 8].skipped
+            first, last = (int(number) for number in said.rpartition("rows ")[2].split(" to "))
+            assert said.startswith("the loss is nan, on rows") and first <= row <= last < first + 8
+    assert guard.passed(two / "work") == guard.passed(tmp_path / "work") == {4: 9}
 
 
 @pytest.mark.slow

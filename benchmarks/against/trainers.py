@@ -55,13 +55,13 @@ def memory() -> dict[str, int]:
 def ours(setting: dict[str, Any]) -> dict[str, Any]:
     """The training process of a stage, export left out; progress is what marks the steps."""
     from domainlm import progress
-    from domainlm.train import loop, metrics, parallel
+    from domainlm.train import export, loop, metrics, parallel
     from domainlm.train.config import TrainConfig
 
     clock, config = Clock(), TrainConfig.model_validate_json(json.dumps(setting["config"]))
     progress.listen(lambda told: clock.mark(int(told.done)))
     place = parallel.join()
-    loop.finish = lambda training: None
+    export.finish = lambda training: None
     loop.train(config, place, [])
     losses = [line.loss for line in metrics.read(Path(config.folder) / metrics.METRICS_NAME)]
     return clock.measured() | {"losses": losses}

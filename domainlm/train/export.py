@@ -1,21 +1,64 @@
-"""The trained model as a Hugging Face folder that reloads to the identical logits; whole or not there."""
+"""The end of a training: a Hugging Face folder that reloads to the identical logits, and facts; whole or not there."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import torch.distributed as dist
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-from domainlm.train import average, card
+from domainlm.manifest import write_atomically
+from domainlm.train import average, card, device, footprint
 from domainlm.train import model as models
+from domainlm.train.config import FACTS_NAME
 from domainlm.train.training import Training, done
 
 FOLDER = "model"
 
 
-def export(training: Training, card_text: str) -> None:
+def finish(training: Training) -> None:
+    """Export the model, then say what it was trained with: `facts.json` means that all is there."""
+    config, place = training.config, training.place
+    num_parameters = sum(p.numel() for name, p in training.model.named_parameters() if ".lora_" not in name)
+    _export(training, card.card(_about(training, num_parameters)))
+    if place.rank == 0:
+        facts = {
+            "num_parameters": num_parameters,
+            "num_trained_parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+            "objective": config.recipe.objective,
+            "ranks": place.num_ranks,
+            "device": place.device.type,
+            "precision": training.precision,
+            "strategy": config.recipe.parallel.strategy,
+            "vocabulary": training.vocabulary,
+        }
+        write_atomically(Path(config.folder) / FACTS_NAME, json.dumps(facts).encode())
+
+
+def _about(training: Training, num_parameters: int) -> card.About:
+    config, mix = training.config, training.mix
+    inputs = {"mix": mix, "tokens": training.tokens, "tokenizer": done(config.tokenizer)}
+    return card.About(
+        name=config.name,
+        base_name=config.base_name,
+        recipe=config.recipe,
+        mix=mix.facts,
+        licenses=config.licenses,
+        num_parameters=num_parameters,
+        family=training.model.config.model_type,
+        flops=float(footprint.flops_per_token(config)) * mix.facts["rows"] * mix.facts["sequence_tokens"],
+        precision=training.precision,
+        # On how many of them it was trained changes no byte of this folder.
+        device=device.kind(),
+        seed=config.seed,
+        vocabulary=training.vocabulary,
+        lineage={stage: made.digest() for stage, made in inputs.items()},
+    )
+
+
+def _export(training: Training, card_text: str) -> None:
     """Gather the model on rank 0 and save it as `model/` of the stage's folder, in fp32; every rank calls it.
 
     With an average, the average is what is saved; with adapters, they are saved as `adapter/` and merged. Folders are

@@ -12,12 +12,12 @@ from domainlm.tokens import transfer
 from domainlm.train import device
 from domainlm.train.config import TrainConfig
 from domainlm.train.parallel import Place
-from domainlm.train.training import Training, done
+from domainlm.train.training import done
 
 
-def shape_of(training: Training) -> shape.Shape:
-    """What the arithmetic of the model's FLOPs needs to know."""
-    return _shape(training.config)
+def flops_per_token(config: TrainConfig) -> int:
+    """FLOPs of a token, forward and backward."""
+    return shape.flops_per_token(_shape(config), config.recipe.sequence_tokens)
 
 
 def _shape(config: TrainConfig) -> shape.Shape:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import traceback
@@ -17,18 +16,16 @@ import torch.distributed as dist
 
 from domainlm import progress
 from domainlm.errors import DomainLMError, StageError
-from domainlm.manifest import write_atomically
 from domainlm.mix import loader
-from domainlm.plan.shape import flops_per_token
-from domainlm.train import card, checkpoint, device, export, footprint, metrics, parallel, track
+from domainlm.train import checkpoint, export, footprint, metrics, parallel, track
 from domainlm.train import guard as guards
-from domainlm.train.config import CHECKPOINTS_NAME, ERROR_PREFIX, FACTS_NAME, TrainConfig
+from domainlm.train.config import CHECKPOINTS_NAME, ERROR_PREFIX, TrainConfig
 from domainlm.train.guard import Guard, Rollback
 from domainlm.train.parallel import Place
 from domainlm.train.profile import Profile
 from domainlm.train.schedule import learning_rate
 from domainlm.train.step import inputs_of, over_ranks, take_step
-from domainlm.train.training import Training, begin, done, identity
+from domainlm.train.training import Training, begin, identity
 from domainlm.train.watch import Watch
 
 
@@ -54,7 +51,7 @@ def train(config: TrainConfig, place: Place, told: Sequence[int]) -> bool:
             continue
         writer.close()
         if reached_end:
-            finish(training)
+            export.finish(training)
         return reached_end
     raise StageError(f"{config.name} went back to a checkpoint {guards.MOST_ROLLBACKS} times; at last, {why}")
 
@@ -149,7 +146,7 @@ def _go_back(training: Training, step: int, why: str, guard: Guard) -> None:
 
 def _log(training: Training, step: int) -> metrics.MetricsLog:
     config, place = training.config, training.place
-    each = flops_per_token(footprint.shape_of(training), config.recipe.sequence_tokens)
+    each = footprint.flops_per_token(config)
     peak = metrics.peak_flops(place.device, training.precision, place.num_ranks)
     told = {"recipe": config.recipe.model_dump(mode="json"), "base": config.base_name}
     folder = Path(config.folder)
@@ -164,47 +161,6 @@ def _log(training: Training, step: int) -> metrics.MetricsLog:
     )
     log.note(f"{config.name}: {metrics.mfu_formula(each, peak)}")
     return log
-
-
-def finish(training: Training) -> None:
-    """Export the model, then say what it was trained with: `facts.json` means that all is there."""
-    config, place = training.config, training.place
-    num_parameters = sum(p.numel() for name, p in training.model.named_parameters() if ".lora_" not in name)
-    export.export(training, card.card(_about(training, num_parameters)))
-    if place.rank == 0:
-        facts = {
-            "num_parameters": num_parameters,
-            "num_trained_parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
-            "objective": config.recipe.objective,
-            "ranks": place.num_ranks,
-            "device": place.device.type,
-            "precision": training.precision,
-            "strategy": config.recipe.parallel.strategy,
-            "vocabulary": training.vocabulary,
-        }
-        write_atomically(Path(config.folder) / FACTS_NAME, json.dumps(facts).encode())
-
-
-def _about(training: Training, num_parameters: int) -> card.About:
-    config, mix = training.config, training.mix
-    inputs = {"mix": mix, "tokens": training.tokens, "tokenizer": done(config.tokenizer)}
-    each = flops_per_token(footprint.shape_of(training), config.recipe.sequence_tokens)
-    return card.About(
-        name=config.name,
-        base_name=config.base_name,
-        recipe=config.recipe,
-        mix=mix.facts,
-        licenses=config.licenses,
-        num_parameters=num_parameters,
-        family=training.model.config.model_type,
-        flops=float(each) * mix.facts["rows"] * mix.facts["sequence_tokens"],
-        precision=training.precision,
-        # On how many of them it was trained changes no byte of this folder.
-        device=device.kind(),
-        seed=config.seed,
-        vocabulary=training.vocabulary,
-        lineage={stage: made.digest() for stage, made in inputs.items()},
-    )
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 from domainlm.errors import StageError
 
 
-def _missing(what: str) -> StageError:
+def missing(what: str) -> StageError:
+    """What is said where `what` needs torchao, and that is not there."""
     return StageError(f"{what} needs torchao: pip install 'domainlm[lowbit]'")
 
 
@@ -22,7 +23,7 @@ def adamw(groups: list[dict[str, Any]], betas: tuple[float, float]) -> Optimizer
     try:
         from torchao.optim import AdamW8bit  # pyrefly: ignore[missing-import]
     except ImportError as error:
-        raise _missing("`optimizer: adamw8bit`") from error
+        raise missing("`optimizer: adamw8bit`") from error
     made = AdamW8bit(groups, lr=0.0, betas=betas)
     for parameter in (p for group in made.param_groups for p in group["params"]):
         moments = {name: made._new_buffer(parameter, signed=name == "exp_avg") for name in ("exp_avg", "exp_avg_sq")}
@@ -68,7 +69,7 @@ def to_fp8(model: PreTrainedModel) -> None:
     try:
         from torchao.float8 import convert_to_float8_training  # pyrefly: ignore[missing-import]
     except ImportError as error:
-        raise _missing("`precision: fp8`") from error
+        raise missing("`precision: fp8`") from error
     output = model.get_output_embeddings()
 
     def fits(module: nn.Module, _name: str) -> bool:

@@ -13,10 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from domainlm.errors import StageError
-
-
-def _missing(what: str) -> StageError:
-    return StageError(f"{what} needs torchao: pip install 'domainlm[lowbit]'")
+from domainlm.train.lowbit import missing
 
 
 def weight_only(kind: str) -> Any:
@@ -27,7 +24,7 @@ def weight_only(kind: str) -> Any:
             Int8WeightOnlyConfig,
         )
     except ImportError as error:
-        raise _missing(f"`--dtype {kind}`") from error
+        raise missing(f"`--dtype {kind}`") from error
     return Int8WeightOnlyConfig(version=2) if kind == "int8" else Float8WeightOnlyConfig()
 
 
@@ -51,7 +48,7 @@ def make_aware(model: PreTrainedModel) -> None:
             QATStep,
         )
     except ImportError as error:
-        raise _missing("`quantize: int8_qat`") from error
+        raise missing("`quantize: int8_qat`") from error
     names = set(linear_names(model))
     if not names:
         raise no_linear_layer(model)

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from domainlm import progress
 from domainlm.errors import StageError
-from domainlm.train import loop, metrics
+from domainlm.train import export, loop, metrics
 from domainlm.train import model as models
 from domainlm.train.parallel import Place
 from domainlm.train.training import begin
@@ -41,7 +41,7 @@ def test_the_exported_model_reloads_to_the_identical_logits(alone: Place, config
     ids = torch.arange(1, 11)[None]
     with torch.no_grad():
         training.model.lm_head.weight.mul_(3)
-    loop.finish(training)
+    export.finish(training)
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     training.model.set_attn_implementation(loaded.config._attn_implementation)
     with torch.no_grad():

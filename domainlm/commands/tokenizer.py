@@ -98,6 +98,8 @@ def _table(compared: list[Compared], model: str, sequence_tokens: int) -> Table:
     """A column a tokenizer; in brackets, against the first."""
     from rich.table import Table
 
+    from domainlm.tokens.compare import flops
+
     table = Table()
     table.add_column("")
     for one in compared:
@@ -108,7 +110,7 @@ def _table(compared: list[Compared], model: str, sequence_tokens: int) -> Table:
     table.add_row("keeps the first's ids", *("yes" if one.keeps_ids else "no" for one in compared))
     table.add_row(f"parameters of {model}", *(f"{one.num_parameters:,}" for one in compared))
     table.add_row("  of them embeddings", *(f"{one.embedding_parameters:,}" for one in compared))
-    per_token = [_against(f"{one.flops_per_token:.3g}", one.flops_per_token, base.flops_per_token) for one in compared]
+    per_token = [_against(flops(one.flops_per_token), one.flops_per_token, base.flops_per_token) for one in compared]
     table.add_row(f"FLOPs per token, rows of {sequence_tokens:,}", *per_token)
     for place, first in enumerate(base.fits):
         fits = [one.fits[place] for one in compared]
@@ -121,8 +123,8 @@ def _table(compared: list[Compared], model: str, sequence_tokens: int) -> Table:
         if first.terms_hit is not None:
             table.add_row("terms not cut", *(f"{f.terms_hit or 0:.1%}" for f in fits))
         table.add_row("Rényi efficiency", *(f"{f.renyi_efficiency:.3f}" for f in fits))
-        table.add_row("tokens x log2(vocabulary), bits a byte", *(f"{f.code_bits_per_byte:.3f}" for f in fits))
-        a_byte = [_against(f"{f.flops_per_byte:.3g}", f.flops_per_byte, first.flops_per_byte) for f in fits]
+        table.add_row("bits a byte: tokens x log2(V)", *(f"{f.code_bits_per_byte:.3f}" for f in fits))
+        a_byte = [_against(flops(f.flops_per_byte), f.flops_per_byte, first.flops_per_byte) for f in fits]
         table.add_row("FLOPs a byte", *a_byte)
     return table
 

@@ -37,7 +37,7 @@ def advice(compared: Sequence[Compared], general: Sequence[str]) -> str:
     why = f"a change has to save {WORTH:.0%}"
     if best not in extended and saved[best.name] > WORTH:
         why = f"new embeddings have to save {WORTH + REPLACING:.0%}; extending {base.name} might give most of it"
-    return f"Leave {base.name} as it is: the best of the others, {_said(base, best, domains, general)}; {why}."
+    return f"Leave {base.name} as it is. The best of the others: {_said(base, best, domains, general)}; {why}."
 
 
 def _said(base: Compared, one: Compared, domains: Sequence[str], general: Sequence[str]) -> str:

@@ -132,3 +132,13 @@ def renyi_efficiency(tokens_V: npt.NDArray[np.int64], alpha: float = RENYI_ALPHA
         return 0.0
     shares = tokens_V[tokens_V > 0] / total
     return float(np.log(np.sum(shares**alpha)) / (1 - alpha) / math.log(tokens_V.size))
+
+
+def flops(count: float) -> str:
+    """In words that read alike over a row.
+
+    >>> flops(2.5e9), flops(1.234e10)
+    ('2.50 G', '12.34 G')
+    """
+    power, letter = next(((10**p, name) for p, name in ((12, "T"), (9, "G"), (6, "M")) if count >= 10**p), (1, ""))
+    return f"{count / power:.2f} {letter}".rstrip()

@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from domainlm.tokens.compare import Compared, Fit
+from domainlm.tokens.compare import Compared, Fit, flops
 
 _BAR, _GAP, _PANEL = 16, 5, 250
 _LEFT, _TOP, _HEAD = 150, 92, 26
@@ -33,7 +33,7 @@ MEASURES = (
     Measure(title="Tokens per word", better="fewer", value=lambda f: f.tokens_per_word, shown=lambda v: f"{v:.2f}"),
     Measure(title="Words kept whole", better="more", value=lambda f: f.words_kept_whole, shown=lambda v: f"{v:.0%}"),
     Measure(title="Terms not cut", better="more", value=lambda f: f.terms_hit, shown=lambda v: f"{v:.0%}"),
-    Measure(title="FLOPs per byte", better="fewer", value=lambda f: f.flops_per_byte, shown=lambda v: f"{v:.3g}"),
+    Measure(title="FLOPs per byte", better="fewer", value=lambda f: f.flops_per_byte, shown=flops),
 )
 
 

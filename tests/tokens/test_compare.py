@@ -94,11 +94,11 @@ BEFORE = compared("before", 1000, 1000, keeps_ids=True, vocab_size=1000)
     ("others", "wanted"),
     [
         ([compared("more", 800, 1000, keeps_ids=True)], "Extend: more takes 20.0% fewer tokens on law, "),
-        ([compared("more", 970, 1000, keeps_ids=True)], "Leave before as it is: "),
+        ([compared("more", 970, 1000, keeps_ids=True)], "Leave before as it is. "),
         # Half of what the tokens save is spent on them: 0.8 x 1.2.
-        ([compared("dear", 800, 1000, keeps_ids=True, flops=120)], "Leave before as it is: "),
+        ([compared("dear", 800, 1000, keeps_ids=True, flops=120)], "Leave before as it is. "),
         ([compared("other", 800, 1000, keeps_ids=False)], "Replace: other "),
-        ([compared("other", 900, 1000, keeps_ids=False)], "Leave before as it is: "),
+        ([compared("other", 900, 1000, keeps_ids=False)], "Leave before as it is. "),
         (
             [compared("more", 800, 1000, keeps_ids=True), compared("other", 750, 1000, keeps_ids=False)],
             "Extend: more ",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,8 +11,7 @@ GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|
 CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """Llama 3's and Qwen's, with what they call a number put in."""
 PATTERNS = (GPT2, CL100K % r"\p{N}{1,3}", CL100K % r"\p{N}", CL100K % r"\p{N}+")
-ACROSS = {pattern: pattern.replace(r"\p{L}+", r"\p{L}+(?: \p{L}+)*") for pattern in PATTERNS}
-"""The same, but that words with single spaces between stay together."""
+_WORD = {GPT2: r" ?\p{L}+"} | dict.fromkeys(PATTERNS[1:], r"[^\r\n\p{L}\p{N}]?\p{L}+")
 
 
 @cache
@@ -61,9 +60,39 @@ def cannot_extend(description: Mapping[str, Any]) -> str | None:
     steps = steps.get("pretokenizers", [steps])
     if missing or not any(step.get("type") == "ByteLevel" for step in steps):
         return "a BPE over characters, as SentencePiece makes it, and not over bytes"
-    if pattern_of(description.get("pre_tokenizer")) in ACROSS.values():
+    if is_across(pattern_of(description.get("pre_tokenizer"))):
         return "tokens that reach across words already, behind which no others can come"
     return None
+
+
+def across(pattern: str, apart: Sequence[str] = ()) -> str:
+    """One of `PATTERNS`, but that words with single spaces between stay together; those of `apart` stay by themselves.
+
+    These are as they stand in a text, with the character before the letters: those that a base knows only as a whole.
+    """
+    word, more, alone = _WORD[pattern], r"\p{L}+", ""
+    if apart:
+        alone = rf"(?:{_one_of(apart)})(?!\p{{L}})|"
+        behind_space = [one[1:] for one in apart if one.startswith(" ")]
+        more = rf"(?!(?:{_one_of(behind_space)})(?!\p{{L}}))\p{{L}}+" if behind_space else more
+    return pattern.replace(word, f"{alone}{word}(?: {more})*")
+
+
+def _one_of(words: Sequence[str]) -> str:
+    """A pattern for any of some words: by their first character, so that few are tried."""
+    by_first: dict[str, list[str]] = {}
+    for word in sorted(words):
+        by_first.setdefault(_literal(word[0]), []).append(_literal(word[1:]))
+    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in by_first.items())
+
+
+def _literal(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in r"\.^$|?*+()[]{}-" else letter for letter in text)
+
+
+def is_across(pattern: str | None) -> bool:
+    """Whether `across` made a pattern."""
+    return pattern is not None and r"\p{L}+)*" in pattern
 
 
 def pattern_of(pre_tokenizer: Mapping[str, Any] | None) -> str | None:
@@ -86,7 +115,7 @@ def cannot_cross(description: Mapping[str, Any]) -> str | None:
     pattern = pattern_of(pre_tokenizer)
     if any(step.get("add_prefix_space") for step in pre_tokenizer.get("pretokenizers", [pre_tokenizer])):
         return "`add_prefix_space`, with which each word would get a space"
-    if pattern not in ACROSS:
+    if pattern not in PATTERNS:
         return f"a pre-tokenizer that cuts by {pattern!r}, and not as GPT-2's, Llama 3's or Qwen's"
     joined = next((pair for pair in merges_of(description["model"]) if joins_words(*pair)), None)
     return None if joined is None else f"a merge that joins words, of {joined[0]!r} and {joined[1]!r}"

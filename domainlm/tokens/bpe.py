@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers.models import BPE
 
-from domainlm.specs.byte_level import joins_words, letters, merges_of
+from domainlm.specs.byte_level import joins_words, letters, merges_of, text_of
 from domainlm.tokens import kernel
 from domainlm.tokens.kernel import KEPT_BYTES, NO_PAIR, Merges, Words
 from domainlm.tokens.pretoken import Refused
@@ -17,10 +18,11 @@ from domainlm.tokens.pretoken import Refused
 _MIN_WHOLE_BITS = 10
 
 
-def merges(model: Mapping[str, Any], *, across: bool = False) -> Merges:
+def merges(model: Mapping[str, Any], *, across: bool = False, apart: Collection[str] = ()) -> Merges:
     """The merges of a tokenizer.json's `model`; Refused where it is not byte-level BPE without anything else.
 
-    `across`: its pre-tokenizer leaves words together, so that those which join words are done when all others are.
+    `across`: its pre-tokenizer leaves words together, so that those which join words are done when all others are;
+    `apart` are tokens that it has by themselves.
     """
     if model.get("type", "BPE") != "BPE":
         raise Refused(reason=f"model {model['type']}")
@@ -36,11 +38,32 @@ def merges(model: Mapping[str, Any], *, across: bool = False) -> Merges:
     first = next((k for k, pair in enumerate(merged) if across and joins_words(*pair)), len(merged))
     if not all(joins_words(*pair) for pair in merged[first:]):
         raise Refused(reason="merges within words behind those that join words")
+    if any(token in apart for pair in merged[first:] for token in pair):
+        raise Refused(reason="merges of a word that stands by itself")
     whole, whole_bytes = kernel.words(1), 0
     if model.get("ignore_merges"):
         whole, whole_bytes = _whole_words(vocab, merged, letter_of_byte)
     byte_ids = np.array([vocab[letter] for letter in letter_of_byte], np.uint32)
-    return Merges(byte_ids, _table(merged[:first], vocab), whole, whole_bytes, _table(merged[first:], vocab))
+    joins = _table(merged[first:], vocab)
+    return Merges(byte_ids, _table(merged[:first], vocab), whole, whole_bytes, joins)
+
+
+def never_made(model: Mapping[str, Any]) -> list[str]:
+    """Tokens of one word that a text has only because a word is looked up as a whole (`ignore_merges`).
+
+    Among other words it is not. Llama 3 has 583, of other languages than English.
+    """
+    if not model.get("ignore_merges"):
+        return []
+    plain = BPE(dict(model["vocab"]), merges_of(model))
+    return [token for token in model["vocab"] if _is_word(text_of(token)) and len(plain.tokenize(token)) > 1]
+
+
+def _is_word(text: str) -> bool:
+    """Letters, behind no more than one other character, as the cuts of cl100k's kind have a word."""
+    letters_only = text.removeprefix(text[:1]) if not text[:1].isalpha() else text
+    before = text[:1] if letters_only != text else " "
+    return letters_only.isalpha() and before not in "\r\n\ufffd" and not unicodedata.category(before).startswith("N")
 
 
 def _table(merged: Sequence[tuple[str, str]], vocab: Mapping[str, int]) -> npt.NDArray[np.uint64]:

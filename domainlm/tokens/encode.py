@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Tokenizer
 
+from domainlm.specs.byte_level import is_across, pattern_of, text_of
 from domainlm.tokens import bpe, kernel, parity
 from domainlm.tokens.kernel import Added, Cuts
 from domainlm.tokens.pretoken import Refused, cuts
@@ -87,8 +88,10 @@ class Fast:
             raise Refused(reason=f"normalizer {normalizer['type']}")
         self._normalizer = tokenizer.normalizer if normalizer else None
         self._added = _added(description["added_tokens"], normalized=normalizer is not None)
-        self._cuts: Cuts = cuts(description["pre_tokenizer"])
-        self._merges = bpe.merges(description["model"], across=self._cuts.across)
+        across = is_across(pattern_of(description["pre_tokenizer"]))
+        apart = bpe.never_made(description["model"]) if across else []
+        self._cuts: Cuts = cuts(description["pre_tokenizer"], [text_of(token) for token in apart])
+        self._merges = bpe.merges(description["model"], across=across, apart=set(apart))
         self._dtype = token_dtype(vocab_size(tokenizer))
         self._end_id = end_id
         self._of_thread = threading.local()

@@ -7,19 +7,19 @@ token is a row of base tokens, and is made exactly where these are.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
-from tokenizers.models import BPE
 
 from domainlm.errors import DataError
 from domainlm.progress import tell
-from domainlm.specs.byte_level import cannot_cross, cannot_extend, letters, merges_of, text_of
+from domainlm.specs.byte_level import cannot_cross, cannot_extend, letters, text_of
+from domainlm.tokens.bpe import never_made
 from domainlm.tokens.kernel import KEPT_BYTES
 from domainlm.tokens.merges import Learnt, Merge, Rows, learn
-from domainlm.tokens.pretoken import across
+from domainlm.tokens.pretoken import widened
 from domainlm.tokens.rows import rows_of
 from domainlm.tokens.tokenizer import vocab_size
 from domainlm.tokens.transfer import Transfer
@@ -57,11 +57,10 @@ def extend(
     refused = cannot_extend(description)
     if refused is not None:
         raise DataError(f"it cannot be extended: it has {refused}")
-    if across_words:
-        _widen(description)
+    apart = _widen(description) if across_words else set()
     rows = rows_of(base, [texts, *(one.texts for one in left)], across=across_words)
     first_id = vocab_size(base)
-    takes = _taker(description, base.get_vocab())
+    takes = _taker(description, base.get_vocab(), apart)
     learnt = _learn(rows, first_id, new_tokens, takes, [one.max_change for one in left])
     if len(learnt.merges) < new_tokens:
         raise _too_few(new_tokens, len(learnt.merges), bool(left))
@@ -72,22 +71,17 @@ def extend(
     return extended, Transfer(base_vocab_size=first_id, first_id=first_id, pieces=pieces)
 
 
-def _widen(description: dict[str, Any]) -> None:
-    """Let the pre-tokenizer of a tokenizer.json leave words together. DataError where the base could not."""
-    refused = cannot_cross(description) or _never_reached(description["model"])
+def _widen(description: dict[str, Any]) -> set[str]:
+    """Let the pre-tokenizer of a tokenizer.json leave words together; the tokens that have to stay by themselves.
+
+    DataError where tokens of the base would change.
+    """
+    refused = cannot_cross(description)
     if refused is not None:
         raise DataError(f"it cannot be extended across words: it has {refused}")
-    description["pre_tokenizer"] = across(description["pre_tokenizer"])
-
-
-def _never_reached(model: Mapping[str, Any]) -> str | None:
-    """Words that are tokens only because a word is looked up as a whole, which it is not among others."""
-    if not model.get("ignore_merges"):
-        return None
-    plain = BPE(model["vocab"], merges_of(model))
-    tokens = [token for token in model["vocab"] if any(letter.isalpha() for letter in text_of(token))]
-    never = [token for token in tokens if len(plain.tokenize(token)) > 1]
-    return f"{len(never)} tokens that its merges never reach, such as {never[0]!r}" if never else None
+    apart = set(never_made(description["model"]))
+    description["pre_tokenizer"] = widened(description["pre_tokenizer"], sorted(map(text_of, apart)))
+    return apart
 
 
 def _learn(
@@ -131,17 +125,19 @@ def _too_few(asked: int, found: int, priced: bool) -> DataError:
     return DataError(f"{asked:,} new tokens asked, but {found:,} found: {why}.\n{lower}")
 
 
-def _taker(description: Mapping[str, Any], vocab: Mapping[str, int]) -> Callable[[Merge], bool]:
+def _taker(description: Mapping[str, Any], vocab: Mapping[str, int], apart: Collection[str]) -> Callable[[Merge], bool]:
     """Whether a merge may be made, of what the base or the merges before it made.
 
     Not those that make what the base has as a token that its merges never reach (it would come back to life), nor
     tokens that no text could hold since an added token cuts it first, or that are too long for the encoder's table of
-    whole words.
+    whole words, nor of what is `apart`.
     """
     of_id = {id_: token for token, id_ in vocab.items()}
     cutting = _cutting(description)
 
     def takes(merge: Merge) -> bool:
+        if of_id[merge.left] in apart or of_id[merge.right] in apart:
+            return False
         text = of_id[merge.left] + of_id[merge.right]
         if text in vocab or len(text) > KEPT_BYTES or any(added in text for added in cutting):
             return False

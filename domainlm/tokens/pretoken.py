@@ -6,7 +6,7 @@ characters are letters, numbers and white space is asked of the library itself, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Regex, pre_tokenizers
 
-from domainlm.specs.byte_level import ACROSS, PATTERNS, pattern_of
+from domainlm.specs.byte_level import PATTERNS, across, is_across, pattern_of
 from domainlm.tokens.kernel import DIGIT, LETTER, NEWLINE, NUMBER, OTHER, SPACE, Cuts
 
 _NO_LIMIT = 2**31 - 1
@@ -23,7 +23,6 @@ _PATTERNS: dict[str, tuple[bool, int]] = dict(
     zip(PATTERNS, ((False, _NO_LIMIT), (True, 3), (True, 1), (True, _NO_LIMIT)), strict=True)
 )
 """What is built in: whether it is of cl100k's kind, and the longest run of numbers."""
-_OF_WIDER = {wider: pattern for pattern, wider in ACROSS.items()}
 
 _LAST_ASSIGNED = 0x40000
 """Planes 4 to 16 hold no letter, number or space: they are unassigned, private or formatting."""
@@ -37,8 +36,11 @@ class Refused(Exception):
     reason: str
 
 
-def cuts(pre_tokenizer: Mapping[str, Any] | None) -> Cuts:
-    """The cuts that a `pre_tokenizer` of a tokenizer.json makes; Refused where they are not known to be the same."""
+def cuts(pre_tokenizer: Mapping[str, Any] | None, apart: Sequence[str] = ()) -> Cuts:
+    """The cuts that a `pre_tokenizer` of a tokenizer.json makes; Refused where they are not known to be the same.
+
+    `apart`: words that have to stay by themselves where others stay together.
+    """
     steps = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer])
     kinds = [(step or {}).get("type") for step in steps]
     if kinds not in (["ByteLevel"], ["Digits", "ByteLevel"], ["Split", "ByteLevel"], ["Digits", "Split", "ByteLevel"]):
@@ -50,23 +52,26 @@ def cuts(pre_tokenizer: Mapping[str, Any] | None) -> Cuts:
     if last.get("use_regex", True) == ("Split" in kinds):
         raise Refused(reason=f"pre-tokenizer {' + '.join(map(str, kinds))} with use_regex {last.get('use_regex')}")
     pattern = pattern_of(pre_tokenizer)
-    if pattern is None or pattern not in {*_PATTERNS, *_OF_WIDER}:
+    wide = is_across(pattern)
+    if wide:
+        pattern = next((one for one in _PATTERNS if across(one, apart) == pattern), None)
+    if pattern not in _PATTERNS:
         raise Refused(reason=f"pre-tokenizer pattern {pattern or steps[-2]}")
-    cl100k, max_numbers = _PATTERNS[_OF_WIDER.get(pattern, pattern)]
+    cl100k, max_numbers = _PATTERNS[pattern]
     digits = kinds[0] == "Digits"
     single_digits = digits and first["individual_digits"]
     classes = _classes(digits)
     if digits and not single_digits and (_classes(False)[classes == DIGIT] != NUMBER).any():
         raise Refused(reason="pre-tokenizer Digits, in runs of what the library's \\p{N} calls numbers in part")
-    return Cuts(classes, cl100k, max_numbers, single_digits, pattern in _OF_WIDER)
+    return Cuts(classes, cl100k, max_numbers, single_digits, wide)
 
 
-def across(pre_tokenizer: Mapping[str, Any]) -> dict[str, Any]:
+def widened(pre_tokenizer: Mapping[str, Any], apart: Sequence[str]) -> dict[str, Any]:
     """The pre-tokenizer that cuts as this one, but leaves words with single spaces between together, as JSON."""
     pattern = pattern_of(pre_tokenizer)
     assert pattern is not None
     steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
-    split = {"type": "Split", "pattern": {"Regex": ACROSS[pattern]}, "behavior": "Isolated", "invert": False}
+    split = {"type": "Split", "pattern": {"Regex": across(pattern, apart)}, "behavior": "Isolated", "invert": False}
     first = [step for step in steps if step["type"] == "Digits"]
     return {"type": "Sequence", "pretokenizers": [*first, split, {**steps[-1], "use_regex": False}]}
 

@@ -183,7 +183,6 @@ def test_the_text_that_is_left_saves_no_more_than_it_may():
     [
         ({"pre_tokenizer": {"type": "Whitespace"}}, "a BPE over characters"),
         ({"merges": [["a", "\u0120b"]]}, "a merge that joins words, of 'a' and '\u0120b'"),
-        ({"ignore_merges": True}, "1 tokens that its merges never reach, such as 'ab'"),
         ({"regex": r"\S+|\s+"}, "a pre-tokenizer that cuts by "),
         ({"prefix": True}, "`add_prefix_space`"),
     ],
@@ -192,7 +191,7 @@ def test_a_base_whose_tokens_would_change_across_words_is_refused_with_the_reaso
     vocab = {"a\u0120b": 258} if "merges" in change else {}
     vocab |= {letter: number for number, letter in enumerate(letters())} | {"\u0120b": 256, "ab": 257}
     merges = [("\u0120", "b"), *map(tuple, change.get("merges", []))]
-    base = Tokenizer(models.BPE(vocab, merges, ignore_merges=change.get("ignore_merges", False)))
+    base = Tokenizer(models.BPE(vocab, merges))
     base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=change.get("prefix", False))
     if "regex" in change:
         base.pre_tokenizer = split(change["regex"])
@@ -200,6 +199,32 @@ def test_a_base_whose_tokens_would_change_across_words_is_refused_with_the_reaso
         base.pre_tokenizer = pre_tokenizers.Whitespace()
     with pytest.raises(DataError, match=f"it has {why}"):
         extend(base, 10, [LAW], across_words=True)
+
+
+@settings(max_examples=200)
+@given(
+    words=st.lists(st.sampled_from(["law", "acts", "xyz", "xyzz", "axyz", ".xyz", "'xyz", "1", ",", "\n"]), max_size=12)
+)
+def test_words_that_a_base_knows_only_as_a_whole_stay_so_among_others(known_as_a_whole, words):
+    base, extended, made_of = known_as_a_whole
+    text = " ".join(words)
+    ids = extended.encode(text, add_special_tokens=False).ids
+    pieces = [made_of.pieces[i - made_of.first_id] if i >= made_of.first_id else (i,) for i in ids]
+    assert [id_ for some in pieces for id_ in some] == base.encode(text, add_special_tokens=False).ids
+    assert parity.mismatches(Fast(extended, 0).encode, Library(extended, 0).encode, [text]) == []
+
+
+@pytest.fixture(scope="module")
+def known_as_a_whole():
+    """A base with words that no merges make, as Llama 3 has some, and the same with tokens of several words."""
+    description = json.loads(base_like("llama3").to_str())
+    for number, word in enumerate(["\u0120xyz", "xyz", ".xyz"]):
+        description["model"]["vocab"][word] = 900 + number
+    base = Tokenizer.from_str(json.dumps(description))
+    base.encode_special_tokens = True
+    texts = [f"law acts xyz law acts xyz. {text} xyz xyz law" for text in LAW]
+    assert "\u0120xyz" in base.encode(texts[0]).tokens
+    return base, *extend(base, 300, [texts], across_words=True)
 
 
 def test_what_reaches_across_words_is_not_extended_again():

@@ -43,6 +43,8 @@ LEARNT = {"BPE": "bpe", "Unigram": "unigram", "Unigram in chunks": "unigram_in_c
 CHUNKS = 8
 NEW_TOKENS = 4_000 if "DOMAINLM_DATA" in os.environ else 1_000
 """The licences that are installed have no 4,000 words that 32,000 tokens of general text do not have."""
+BASE_TOKENS = 32_000
+"""Of the base that is extended, at most: half of the text, which it is learnt from, has not many more."""
 HELD_MB = 4
 WRITTEN_MB, PEER_MB = 400, 20
 PEERS = ("DataTrove DocumentTokenizer", "datasets.map")
@@ -338,14 +340,15 @@ def main() -> None:
         corpus(folder, megabytes)
         child("--learn", str(folder), "Unigram", "1000", pretokens)  # what numba compiles is compiled once
         learnt = {name: child("--learn", str(folder), name, str(vocab_size), pretokens) for name in LEARNT}
-        extended = child("--extend", str(folder), str(vocab_size), pretokens)
+        base_size = min(vocab_size, BASE_TOKENS)
+        extended = child("--extend", str(folder), str(base_size), pretokens)
         written = child("--write", str(folder))
         peers = measure_peers(folder)
     for told in (*learnt.values(), extended, written):
         assert isinstance(told, dict), told
     assert isinstance(extended, dict)
     show(learnt, written, peers, megabytes, vocab_size)
-    show_extended(extended, vocab_size)
+    show_extended(extended, base_size)
     ratio = {
         key: {domain: round(learnt[one][domain] / learnt[other][domain], 4) for domain in ("domain", "general")}
         for key, one, other in (
@@ -364,6 +367,7 @@ def main() -> None:
         "extended": {name: extended[name] for name in EXTENSIONS} | {"bound_within_words": extended["bound"]},
         "encode_share_of_cpu": round(written["share"], 3),
         "new_tokens": NEW_TOKENS,
+        "extended_vocab_size": base_size,
         "by_domain": ratio,
         "megabytes": megabytes,
         "vocab_size": vocab_size,
@@ -390,9 +394,9 @@ def show(learnt: dict, written: dict, peers: dict, megabytes: float, vocab_size:
     console.print(table)
 
 
-def show_extended(extended: dict, vocab_size: int) -> None:
-    title = f"{NEW_TOKENS:,} tokens of the domain on {vocab_size:,} of general text; "
-    title += f"within words at most {extended['bound']:.1%} could be saved"
+def show_extended(extended: dict, base_size: int) -> None:
+    title = f"{NEW_TOKENS:,} tokens of the domain on {base_size:,} of general text; "
+    title += f"within words {extended['bound']:.1%} at most"
     table = Table("new tokens", "domain tokens saved", "general tokens saved", "CPU-s", title=title)
     for name in EXTENSIONS:
         told = extended[name]

@@ -74,6 +74,20 @@ def test_focus_takes_the_rows_of_tokens_that_are_used_alike():
     torch.testing.assert_close(found[1:], rows(input_VD, MORE, "mean_of_pieces", None)[1:])
 
 
+def test_focus_begins_another_vocabulary_with_the_rows_of_tokens_that_both_have():
+    made = model_of(tied=True)
+    before = ends(made)[0].clone()
+    # The second is used as the first is, which is the base's 5; the third half as that and half as the last, its 0.
+    static = np.array([[1, 0], [1, 0], [0.5**0.5, 0.5**0.5], [0, 1]], np.float32)
+    assert renew(made, OTHER, "focus", static) == "focus"
+    wanted = torch.stack([before[5], before[5], (before[5] + before[0]) / 2, before[0]])
+    torch.testing.assert_close(ends(made)[0], wanted)
+    assert made.config.vocab_size == 4 and embeddings.is_tied(made)
+    # Of a token that is never met nothing is known but its pieces, and of one that has none the mean of all.
+    found = rows(before, OTHER, "focus", static * np.array([[1], [0], [0], [1]], np.float32))
+    torch.testing.assert_close(found, torch.stack([before[5], before[[1, 2]].mean(0), before.mean(0), before[0]]))
+
+
 def test_sparsemax_is_the_nearest_point_of_the_simplex():
     scores = torch.randn(5, 9, generator=torch.Generator().manual_seed(0))
     found = sparsemax(scores)

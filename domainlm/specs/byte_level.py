@@ -71,6 +71,8 @@ def across(pattern: str, apart: Sequence[str] = ()) -> str:
     These are as they stand in a text, with the character before the letters: those that a base knows only as a whole.
     """
     word, more, alone = _WORD[pattern], r"\p{L}+", ""
+    if pattern == GPT2:  # it has no word behind another sign than a space
+        apart = [one for one in apart if one[0] == " " or one[0].isalpha()]
     if apart:
         alone = rf"(?:{_one_of(apart)})(?!\p{{L}})|"
         behind_space = [one[1:] for one in apart if one.startswith(" ")]

@@ -214,10 +214,11 @@ def test_words_that_a_base_knows_only_as_a_whole_stay_so_among_others(known_as_a
     assert parity.mismatches(Fast(extended, 0).encode, Library(extended, 0).encode, [text]) == []
 
 
-@pytest.fixture(scope="module")
-def known_as_a_whole():
+@pytest.fixture(scope="module", params=["llama3", "gpt2"])
+def known_as_a_whole(request):
     """A base with words that no merges make, as Llama 3 has some, and the same with tokens of several words."""
-    description = json.loads(base_like("llama3").to_str())
+    description = json.loads(base_like(request.param).to_str())
+    description["model"]["ignore_merges"] = True
     for number, word in enumerate(["\u0120xyz", "xyz", ".xyz"]):
         description["model"]["vocab"][word] = 900 + number
     base = Tokenizer.from_str(json.dumps(description))

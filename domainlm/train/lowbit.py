@@ -32,16 +32,22 @@ def adamw(groups: list[dict[str, Any]], betas: tuple[float, float]) -> Optimizer
 
 
 def is_8bit(tensor: Tensor) -> bool:
-    """Whether a tensor is a sharded moment of 8 bits."""
-    return isinstance(tensor, DTensor) and hasattr(tensor.to_local(), "qmap")
+    """Whether a tensor is a moment of 8 bits."""
+    return hasattr(_local(tensor), "qmap")
+
+
+def _local(tensor: Tensor) -> Any:
+    """This rank's part."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def as_floats(moment: Tensor) -> dict[str, Tensor]:
     """The values of a moment in fp32, and each one's scale: any number of ranks can share them out anew."""
-    assert isinstance(moment, DTensor)
-    local: Any = moment.to_local()
+    local = _local(moment)
     scales = local.scale[:, None].expand(-1, local.block_size).reshape(local.shape)
     floats = {"values": local.dequantize().float(), "scales": scales}
+    if not isinstance(moment, DTensor):
+        return floats
     how = {"run_check": False, "shape": moment.shape, "stride": moment.stride()}
     return {
         name: DTensor.from_local(tensor, moment.device_mesh, moment.placements, **how)
@@ -53,15 +59,14 @@ def from_floats(moment: Tensor, values: Tensor, scales: Tensor) -> None:
     """Give a moment its values: those that it had, to the bit, where the blocks are the same; else rounded anew."""
     from torchao.optim.quant_utils import quantize_8bit_with_qmap  # pyrefly: ignore[missing-import]
 
-    assert isinstance(moment, DTensor) and isinstance(values, DTensor) and isinstance(scales, DTensor)
-    local: Any = moment.to_local()
-    blocks = scales.to_local().reshape(-1, local.block_size)
+    local, values = _local(moment), _local(values)
+    blocks = _local(scales).reshape(-1, local.block_size)
     if bool((blocks == blocks[:, :1]).all()):
-        scaled = values.to_local().reshape(blocks.shape) / blocks
+        scaled = values.reshape(blocks.shape) / blocks
         local.scale.copy_(blocks[:, 0])
         local.codes.copy_(quantize_8bit_with_qmap(scaled.reshape(local.shape), local.qmap))
     else:
-        local.copy_(values.to_local())
+        local.copy_(values)
 
 
 def to_fp8(model: PreTrainedModel) -> None:

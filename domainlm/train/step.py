@@ -50,9 +50,10 @@ def take_step(
     losses: list[torch.Tensor] = []
     for index, micro in enumerate(inputs):
         parallel.accumulate(learner, recipe.parallel, last=index == len(inputs) - 1)
-        loss = learner({name: tensor.to(place.device, non_blocking=True) for name, tensor in micro.items()})
-        # FSDP averages over the ranks, while this is a sum over them.
-        (loss * place.num_ranks / max(num_targets, 1)).backward()
+        with parallel.used(learner, training.precision):
+            loss = learner({name: tensor.to(place.device, non_blocking=True) for name, tensor in micro.items()})
+            # FSDP averages over the ranks, while this is a sum over them.
+            (loss * place.num_ranks / max(num_targets, 1)).backward()
         losses.append(loss.detach())
     if recipe.freeze is not None and step < recipe.freeze.num_steps(training.num_steps):
         for parameter in learner.parameters():

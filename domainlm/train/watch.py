@@ -94,7 +94,8 @@ class Watch:
             nats, num_targets = torch.zeros((), dtype=torch.float64, device=training.place.device), 0
             for batch, counts in held.batches:
                 (inputs,) = inputs_of(training, [batch])
-                loss = training.learner({name: t.to(training.place.device) for name, t in inputs.items()})
+                with parallel.used(training.learner, training.precision):
+                    loss = training.learner({name: t.to(training.place.device) for name, t in inputs.items()})
                 nats += loss.double() * counts
                 num_targets += len(inputs["place_N"]) * counts
             sums += [nats.item(), num_targets]

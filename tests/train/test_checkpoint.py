@@ -38,7 +38,7 @@ def save(folder: Path, number: int, learner: models.Learner, optimizer: Optimize
 
 
 def weights(learner: models.Learner) -> list[torch.Tensor]:
-    return [p.full_tensor().clone() for p in learner.parameters()]
+    return [p.detach().clone() for p in learner.parameters()]
 
 
 def test_weights_and_moments_come_back_bit_for_bit(alone: Place, tmp_path: Path):

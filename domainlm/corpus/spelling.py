@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from domainlm.corpus.batch import Uint8, copied, eight_plain, sealed
+from domainlm.corpus.spans import code_point
 
 SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 LINE_ENDS = "\r\v\f\x85\u2028\u2029"
@@ -128,7 +129,8 @@ def _respelled(data, i, end, kinds, out, o):
             if last > begin:
                 solid, feeds = o - (i - last), 0
             continue
-        code, width = _code_point(data, i)
+        code = code_point(data, i)
+        width = 1 + (code >= 0x80) + (code >= 0x800) + (code >= 0x10000)
         kind = kinds[code] if code < kinds.size else _ASK
         if kind == _ASK:
             return np.int64(-1)
@@ -149,17 +151,3 @@ def _respelled(data, i, end, kinds, out, o):
     while o > first and out[o - 1] == 0x0A:
         o -= 1
     return o
-
-
-@numba.njit(nogil=True, cache=True)
-def _code_point(data, i):
-    """The character at `i` of valid UTF-8, and how many bytes it has."""
-    byte = int(data[i])
-    if byte < 0x80:
-        return byte, 1
-    if byte < 0xE0:
-        return (byte & 0x1F) << 6 | int(data[i + 1]) & 0x3F, 2
-    code = (byte & 0x0F) << 12 | (int(data[i + 1]) & 0x3F) << 6 | int(data[i + 2]) & 0x3F
-    if byte < 0xF0:
-        return code, 3
-    return code << 6 | int(data[i + 3]) & 0x3F, 4

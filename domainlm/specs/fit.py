@@ -129,8 +129,13 @@ def config_of(outside: str | None, root: Path) -> dict[str, Any]:
     """`config.json` of a model in a local folder; empty for one on the hub."""
     if outside is None or outside.startswith("hf:"):
         return {}
+    return object_in(root / expanded(outside) / "config.json")
+
+
+def object_in(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds; empty where there is none."""
     try:
-        content = json.loads((root / expanded(outside) / "config.json").read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

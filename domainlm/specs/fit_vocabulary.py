@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from domainlm.specs.byte_level import cannot_cross, cannot_extend, vocabulary
-from domainlm.specs.fit import check_outside, is_outside
+from domainlm.specs.fit import check_outside, is_outside, object_in
 from domainlm.specs.flow import line
 from domainlm.specs.read import Problems, Reading
 from domainlm.specs.run import ModelSpec, RunSpec
@@ -25,19 +24,14 @@ class _Files:
 
     def read(self, uri: str, file: str) -> dict[str, Any]:
         """A JSON file of `uri`; empty where it is not here."""
-        path: Path | str | None = None
         if not uri.startswith("hf:"):
-            path = self.root / expanded(uri) / file
-        elif uri in self.revisions:
-            from huggingface_hub import try_to_load_from_cache
-
-            found = try_to_load_from_cache(uri.removeprefix("hf:"), file, revision=self.revisions[uri])
-            path = found if isinstance(found, str) else None
-        try:
-            content = json.loads(Path(path).read_bytes()) if path is not None else {}
-        except (OSError, ValueError):
+            return object_in(self.root / expanded(uri) / file)
+        if uri not in self.revisions:
             return {}
-        return content if isinstance(content, dict) else {}
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(uri.removeprefix("hf:"), file, revision=self.revisions[uri])
+        return object_in(Path(found)) if isinstance(found, str) else {}
 
 
 def _files(root: Path, tokenizer: str, run: str | None = None) -> _Files:

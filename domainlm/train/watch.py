@@ -90,15 +90,15 @@ class Watch:
     def _measured(self) -> dict[str, dict[str, float | None]]:
         """Bits per byte by domain, or the objective's mean loss in nats; None where it is not finite."""
         training, sums = self._training, list[float]()
-        for held in self._held.values():
-            nats, num_targets = torch.zeros((), dtype=torch.float64, device=training.place.device), 0
-            for batch, counts in held.batches:
-                (inputs,) = inputs_of(training, [batch])
-                with parallel.used(training.learner, training.precision):
+        with parallel.used(training.learner, training.precision):
+            for held in self._held.values():
+                nats, num_targets = torch.zeros((), dtype=torch.float64, device=training.place.device), 0
+                for batch, counts in held.batches:
+                    (inputs,) = inputs_of(training, [batch])
                     loss = training.learner({name: t.to(training.place.device) for name, t in inputs.items()})
-                nats += loss.double() * counts
-                num_targets += len(inputs["place_N"]) * counts
-            sums += [nats.item(), num_targets]
+                    nats += loss.double() * counts
+                    num_targets += len(inputs["place_N"]) * counts
+                sums += [nats.item(), num_targets]
         # What was gathered goes, as after a backward pass: steps and checkpoints work on the shards.
         for module in training.learner.modules():
             if isinstance(module, FSDPModule):

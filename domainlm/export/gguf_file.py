@@ -12,17 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from domainlm.errors import StageError
+from domainlm.specs.byte_level import CL100K
 
 _GPT2 = "ByteLevel"
-_LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
 _CUTS: dict[tuple[str, ...], str] = {
     (_GPT2,): "gpt-2",
     ("Digits", _GPT2): "smollm",
-    (_LLAMA3,): "smaug-bpe",
-    (_LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}"),): "qwen2",
+    (CL100K % r"\p{N}{1,3}",): "smaug-bpe",
+    (CL100K % r"\p{N}",): "qwen2",
 }
 """What llama.cpp calls the ways to cut a text that we and the published Llamas use (its `tokenizer.ggml.pre`)."""
 

@@ -23,8 +23,18 @@ def letters() -> list[str]:
 
 
 @cache
-def _byte_of_letter() -> dict[str, int]:
+def byte_of_letter() -> dict[str, int]:
+    """The byte that each of these letters stands for."""
     return {letter: byte for byte, letter in enumerate(letters())}
+
+
+def spelt(content: bytes) -> str:
+    """Bytes in these letters.
+
+    >>> spelt(b" law")
+    'Ġlaw'
+    """
+    return "".join(map(letters().__getitem__, content))
 
 
 def text_of(token: str) -> str:
@@ -33,7 +43,7 @@ def text_of(token: str) -> str:
     >>> text_of("Ġlaw")
     ' law'
     """
-    return bytes(_byte_of_letter().get(letter, 0xFF) for letter in token).decode(errors="replace")
+    return bytes(byte_of_letter().get(letter, 0xFF) for letter in token).decode(errors="replace")
 
 
 def merges_of(model: Mapping[str, Any]) -> list[tuple[str, str]]:

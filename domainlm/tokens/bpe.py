@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers.models import BPE
 
-from domainlm.specs.byte_level import joins_words, letters, merges_of, text_of
+from domainlm.specs.byte_level import byte_of_letter, joins_words, letters, merges_of, text_of
 from domainlm.tokens import kernel
 from domainlm.tokens.kernel import KEPT_BYTES, NO_PAIR, Merges, Words
 from domainlm.tokens.pretoken import Refused
@@ -42,7 +42,7 @@ def merges(model: Mapping[str, Any], *, across: bool = False, apart: Collection[
         raise Refused(reason="merges of a word that stands by itself")
     whole, whole_bytes = kernel.words(1), 0
     if model.get("ignore_merges"):
-        whole, whole_bytes = _whole_words(vocab, merged, letter_of_byte)
+        whole, whole_bytes = _whole_words(vocab, merged)
     byte_ids = np.array([vocab[letter] for letter in letter_of_byte], np.uint32)
     joins = _table(merged[first:], vocab)
     return Merges(byte_ids, _table(merged[:first], vocab), whole, whole_bytes, joins)
@@ -77,22 +77,20 @@ def _table(merged: Sequence[tuple[str, str]], vocab: Mapping[str, int]) -> npt.N
     return pairs
 
 
-def _whole_words(
-    vocab: Mapping[str, int], merged: list[tuple[str, str]], letter_of_byte: list[str]
-) -> tuple[Words, int]:
-    byte_of_letter = {letter: byte for byte, letter in enumerate(letter_of_byte)}
+def _whole_words(vocab: Mapping[str, int], merged: list[tuple[str, str]]) -> tuple[Words, int]:
+    byte_of = byte_of_letter()
     whole = kernel.words(max(_MIN_WHOLE_BITS, (4 * len(vocab)).bit_length()))
     longest = kept = 0
     plain: BPE | None = None
     for token, id_ in vocab.items():
         # A token with other letters than those of bytes is no piece's.
-        if token and all(letter in byte_of_letter for letter in token):
+        if token and all(letter in byte_of for letter in token):
             if len(token) > KEPT_BYTES:  # such as Llama 3's of 128 spaces, which merges make too
                 plain = plain or BPE(dict(vocab), merged)
                 if len(plain.tokenize(token)) > 1:
                     raise Refused(reason=f"ignore_merges with a token of {len(token)} bytes that merges never make")
                 continue
-            text = np.array([byte_of_letter[letter] for letter in token], np.uint8)
+            text = np.array([byte_of[letter] for letter in token], np.uint8)
             kernel.keep(whole, text, 0, len(text), np.array([id_], np.uint32), 0, 1)
             longest = max(longest, len(text))
             kept += 1

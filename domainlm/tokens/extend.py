@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from domainlm.errors import DataError
 from domainlm.progress import tell
-from domainlm.specs.byte_level import cannot_cross, cannot_extend, letters, text_of
+from domainlm.specs.byte_level import cannot_cross, cannot_extend, spelt, text_of
 from domainlm.tokens.bpe import never_made
 from domainlm.tokens.kernel import KEPT_BYTES
 from domainlm.tokens.merges import Learnt, Merge, Rows, learn
@@ -26,8 +26,6 @@ from domainlm.tokens.transfer import Transfer
 
 _PRICES = tuple(2.0**power for power in np.arange(-3, 9, 0.5))
 """What a token that is changed in text to be left may cost, in tokens saved where the new ones are learnt."""
-
-
 _NEVER = 1e-9
 """A share of tokens that is as good as none."""
 
@@ -149,9 +147,7 @@ def _taker(description: Mapping[str, Any], vocab: Mapping[str, int], apart: Coll
 
 def _cutting(description: Mapping[str, Any]) -> list[str]:
     """Added tokens that cut a text before anything is merged, in the letters of bytes."""
-    letter_of_byte = letters()
-    texts = [token["content"] for token in description["added_tokens"] if not token["special"]]
-    return ["".join(letter_of_byte[byte] for byte in text.encode()) for text in texts]
+    return [spelt(token["content"].encode()) for token in description["added_tokens"] if not token["special"]]
 
 
 def _append(description: dict[str, Any], merges: Sequence[Merge], first_id: int) -> tuple[tuple[int, ...], ...]:

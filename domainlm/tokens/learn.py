@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 from domainlm.errors import DataError
 from domainlm.progress import tell
-from domainlm.specs.byte_level import letters
+from domainlm.specs.byte_level import spelt
 from domainlm.specs.tokenizer import TokenizerSpec
 from domainlm.tokens import chunks, unigram, words
 from domainlm.tokens.sample import DomainSample, texts
@@ -67,8 +67,7 @@ def unigram_tokenizer(spec: TokenizerSpec, pieces: list[tuple[bytes, float]]) ->
 
     Among the pieces they would be, to a Unigram model, text like any other.
     """
-    letter = letters()
-    vocab = [("".join(letter[byte] for byte in piece), log_prob) for piece, log_prob in _ordered(pieces)]
+    vocab = [(spelt(piece), log_prob) for piece, log_prob in _ordered(pieces)]
     tokenizer = _around(spec, models.Unigram(vocab))
     tokenizer.add_special_tokens(list(spec.special_tokens))
     return tokenizer

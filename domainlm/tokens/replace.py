@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tokenizers import Tokenizer
 
-from domainlm.specs.byte_level import cannot_extend, letters
+from domainlm.specs.byte_level import byte_of_letter, cannot_extend, spelt
 from domainlm.tokens.tokenizer import vocab_size
 from domainlm.tokens.transfer import Transfer
 
@@ -17,7 +17,7 @@ def replace(base: Tokenizer, new: Tokenizer, *, base_end: str, end: str) -> Tran
 
     Of a special token nothing is known but where the base has one of its name.
     """
-    byte_of_letter = {letter: byte for byte, letter in enumerate(letters())}
+    byte_of = byte_of_letter()
     ids_of = _by_bytes(base) if cannot_extend(json.loads(base.to_str())) is None else _by_text(base)
     of_special = {token.content: id_ for id_, token in base.get_added_tokens_decoder().items()}
     of_special[end] = base.get_vocab()[base_end]
@@ -26,8 +26,8 @@ def replace(base: Tokenizer, new: Tokenizer, *, base_end: str, end: str) -> Tran
     for token, id_ in new.get_vocab().items():
         if id_ in special:  # only of these: text may spell one of the base's, as HTML does `<s>`
             pieces[id_] = (of_special[token],) if token in of_special else ()
-        elif all(letter in byte_of_letter for letter in token):
-            pieces[id_] = ids_of(bytes(byte_of_letter[letter] for letter in token))
+        elif all(letter in byte_of for letter in token):
+            pieces[id_] = ids_of(bytes(byte_of[letter] for letter in token))
     return Transfer(base_vocab_size=vocab_size(base), first_id=0, pieces=tuple(pieces))
 
 
@@ -35,10 +35,9 @@ def _by_bytes(base: Tokenizer) -> Callable[[bytes], tuple[int, ...]]:
     model = base.model
     # Such as GPT-NeoX's tokens of spaces, which its merges do not make.
     added = {t.content.encode(): id_ for id_, t in base.get_added_tokens_decoder().items() if not t.special}
-    letter_of_byte = letters()
 
     def ids_of(content: bytes) -> tuple[int, ...]:
-        word = "".join(letter_of_byte[byte] for byte in content)
+        word = spelt(content)
         whole = added.get(content, model.token_to_id(word))
         return (whole,) if whole is not None else tuple(token.id for token in model.tokenize(word))
 

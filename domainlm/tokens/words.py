@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Regex, pre_tokenizers
 
+from domainlm.specs.byte_level import CL100K
 from domainlm.specs.tokenizer import Pretokens
 from domainlm.tokens import kernel, pretoken
 from domainlm.tokens.kernel import DIGIT, NEWLINE, SPACE
@@ -34,8 +35,6 @@ _KINDS: dict[Pretokens, int] = {
 _AT_WHITESPACE = r" ?\S+|\s+(?!\S)|\s+"
 _MULTI_WORD = r"[ A-Za-z]+|[0-9]|[^A-Za-z0-9]+"
 """BloombergGPT's: arXiv:2303.17564, section 2.2."""
-_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-"""Llama 3's, and with single digits Qwen's."""
 _ROOM = 2**16
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
@@ -59,7 +58,7 @@ def pre_tokenizer(pretokens: Pretokens, *, split_digits: bool) -> Any:
         case "gpt2":
             return pre_tokenizers.Sequence([*digits, words])
         case "cl100k":
-            return pre_tokenizers.Sequence([_split(_LLAMA3 % (r"\p{N}" if split_digits else r"\p{N}{1,3}")), words])
+            return pre_tokenizers.Sequence([_split(CL100K % (r"\p{N}" if split_digits else r"\p{N}{1,3}")), words])
         case "whitespace":
             return pre_tokenizers.Sequence([*digits, _split(_AT_WHITESPACE), words])
         case "bloomberggpt":
